@@ -11,6 +11,7 @@ import (
 	"github.com/satchel-airgap/satchel/manifests/internal/audit"
 	"github.com/satchel-airgap/satchel/manifests/internal/cluster"
 	"github.com/satchel-airgap/satchel/manifests/internal/operatorhub"
+	"github.com/satchel-airgap/satchel/manifests/internal/origin"
 	"github.com/satchel-airgap/satchel/manifests/internal/rules"
 	"github.com/satchel-airgap/satchel/manifests/internal/sigstore"
 	"github.com/satchel-airgap/satchel/manifests/internal/site"
@@ -98,14 +99,24 @@ func AuditOperators(c *Cluster, catalogs []ServedCatalog) (list []OperatorLack, 
 
 // ServeCatalog reads into a catalog what its image has of the operators of a cluster. Errors are those of
 // [ReadCatalog].
-func ServeCatalog(ctx context.Context, to *ServedCatalog, src oci.Source, root oci.Descriptor, c *Cluster) (err error) {
+func ServeCatalog(ctx context.Context, to *ServedCatalog, src oci.Source, root oci.Descriptor, c *Cluster) error {
 	wanted := audit.Packages(c)
-	to.Packages, err = audit.ReadCatalog(ctx, to.String(), src, root, func(pkg string) bool { return wanted[pkg] })
+	packages, sure, err := audit.ReadCatalog(ctx, to.String(), src, root, func(pkg string) bool { return wanted[pkg] })
+	to.Packages, to.Unsure = packages, !sure
 	return err
 }
 
 // PresentCatalogs lists the catalogs that objects of a cluster serve, without what they have.
 func PresentCatalogs(c *Cluster) []ServedCatalog { return audit.Catalogs(c) }
+
+// FollowedCatalog reports whether some Subscription or ClusterExtension of a cluster gets what it follows from a
+// catalog.
+func FollowedCatalog(c *Cluster, of *ServedCatalog) bool { return audit.Followed(c, of) }
+
+// DefaultCatalogSource reports whether clusters have a CatalogSource of that name, unless it is switched off.
+func DefaultCatalogSource(name string) bool {
+	return slices.ContainsFunc(origin.DefaultCatalogs, func(d origin.DefaultCatalog) bool { return d.Source == name })
+}
 
 // DefaultClusterCatalog reports whether every cluster has a ClusterCatalog of that name from the start.
 func DefaultClusterCatalog(name string) bool { return operatorhub.IsDefaultClusterCatalog(name) }

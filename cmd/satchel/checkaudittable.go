@@ -2,7 +2,6 @@ package main
 
 import (
 	"cmp"
-	"fmt"
 	"strings"
 
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/check"
@@ -26,13 +25,24 @@ func printAudit(p *printer, a *check.Audit, v view) {
 		}
 	}
 	if a.Followed > 0 {
-		p.printf("operators    %s of %d get what they follow\n", fmt.Sprint(a.Followed-len(a.Operators)), a.Followed)
+		p.printf("operators    %d of %d get what they follow\n", a.Followed-lacking(a.Operators), a.Followed)
 	}
 	printUpdate(p, a.Update)
 	for _, line := range a.Kubelet {
 		p.printf("kubelet      %s\n", text.Printable(line))
 	}
 	printOutside(p, a.Outside, v)
+}
+
+// lacking counts the operators that do not get what they follow, or of which nobody knows it. Where OLM resolves
+// nothing because of a catalog that is gone, that is all of them, and said of the catalog.
+func lacking(list []manifests.OperatorLack) (n int) {
+	for _, o := range list {
+		if o.Kind == "Subscription" || o.Kind == "ClusterExtension" {
+			n++
+		}
+	}
+	return n
 }
 
 // printUpdate writes the way of an update.

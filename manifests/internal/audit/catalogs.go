@@ -21,7 +21,9 @@ type Catalog struct {
 	Labels          map[string]string // of a ClusterCatalog
 	Priority        int               // of a ClusterCatalog: the highest counts where several have a package
 	Image           string            // as the object names it
-	Gone            bool              // nothing serves it after the cut: no rule leads to a mirror for its image
+	Gone            bool              // nothing serves it after the cut
+	Why             string            // for which nothing serves it; "": no rule leads to a mirror for its image
+	Unsure          bool              // a part of it could not be read
 	Err             error             // it cannot be read, so nothing is known of it
 	Packages        map[string]*Package
 }
@@ -32,6 +34,14 @@ func (c *Catalog) String() string {
 		return c.Kind + " " + c.Name
 	}
 	return c.Kind + " " + c.Namespace + "/" + c.Name
+}
+
+// away says why nothing serves a catalog.
+func (c *Catalog) away() string {
+	if c.Why != "" {
+		return c.Why
+	}
+	return "no rule leads to a mirror for " + c.Image
 }
 
 // Package is what a catalog has of an operator.
@@ -59,17 +69,17 @@ type Entry struct {
 	SkipRange     string
 }
 
-// ReadCatalog reads a catalog from its image: the packages that are wanted. Errors are those of
-// [catalogdiff.Contents].
-func ReadCatalog(ctx context.Context, name string, src oci.Source, root oci.Descriptor, wanted func(pkg string) bool) (map[string]*Package, error) {
-	all := map[string]*Package{}
-	_, err := catalogdiff.Contents(ctx, name, src, root, func(p *catalog.Package) error {
+// ReadCatalog reads a catalog from its image: the packages that are wanted. sure says that all of it could be
+// read. Errors are those of [catalogdiff.Contents].
+func ReadCatalog(ctx context.Context, name string, src oci.Source, root oci.Descriptor, wanted func(pkg string) bool) (all map[string]*Package, sure bool, err error) {
+	all = map[string]*Package{}
+	sure, err = catalogdiff.Contents(ctx, name, src, root, func(p *catalog.Package) error {
 		if wanted(p.Name) {
 			all[p.Name] = packageOf(p)
 		}
 		return nil
 	})
-	return all, err
+	return all, sure, err
 }
 
 func packageOf(p *catalog.Package) *Package {

@@ -72,11 +72,13 @@ func (o *Operator) lacksIn(x clusterExtension, catalogs []Catalog) bool {
 	}
 	var packages []*Package
 	var gone, unread, fit []string
+	unsure := false
 	top := math.MinInt
 	for _, c := range selected {
+		unsure = unsure || c.Unsure
 		switch p := c.Packages[of.Package]; {
 		case c.Gone:
-			gone = append(gone, c.Name+" ("+c.Image+")")
+			gone = append(gone, c.Name+" ("+c.away()+")")
 		case c.Err != nil:
 			unread = append(unread, fmt.Sprintf("%s: %v", c, c.Err))
 		case p != nil:
@@ -93,18 +95,18 @@ func (o *Operator) lacksIn(x clusterExtension, catalogs []Catalog) bool {
 	}
 	switch { // while one is away, OLM v1 takes the package from no other (operator-controller, resolve/catalog.go)
 	case len(gone) > 0:
-		return o.lacks(LackSource, "nothing serves a catalog that it selects after the cut, and OLM then looks into no other: no rule leads to a mirror for %s", text.And(gone))
+		return o.lacks(LackSource, "nothing serves a catalog that it selects after the cut, and OLM then looks into no other: %s", text.And(gone))
 	case len(unread) > 0:
 		return o.lacks(LackUnread, "a catalog that it selects was not read: %s", text.And(unread))
 	case len(packages) == 0:
-		return o.lacks(LackPackage, "none of the catalogs that it selects has the package")
+		return o.lacks(LackPackage, "none of the catalogs that it selects has the package") && (!unsure || o.unsure())
 	case len(fit) > 1:
 		return o.lacks(LackPriority, "%s have it with the same priority, %d: OLM takes it from none of them", text.And(fit), top)
 	case len(fit) == 1:
 		o.Catalog = fit[0]
 		return false
 	}
-	return o.lacksOf(x, packages)
+	return o.lacksOf(x, packages) && (!unsure || o.unsure())
 }
 
 // lacksOf says what an extension misses of its package in some catalogs.

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/blang/semver/v4"
@@ -90,10 +91,54 @@ func Subscriptions(state *cluster.State, catalogs []Catalog) (list []Operator, c
 			list = append(list, one)
 		}
 	}
-	return list, count
+	return append(list, deadSources(state, catalogs)...), count
 }
 
-// lacksFrom says what a Subscription misses; false for nothing.
+// global is the namespace whose CatalogSources OLM looks into for all others, by OpenShift's configuration.
+const global = "openshift-marketplace"
+
+// deadSources are the CatalogSources without which OLM resolves nothing: it asks all of a namespace and the global
+// ones, and gives up for the whole namespace where one does not answer (operator-lifecycle-manager,
+// pkg/controller/registry/resolver, namespacedCache.Error).
+func deadSources(state *cluster.State, catalogs []Catalog) (list []Operator) {
+	for i := range catalogs {
+		c := &catalogs[i]
+		if c.Kind != "CatalogSource" || !c.Gone && (c.Err == nil || c.Image == "") {
+			continue
+		}
+		var held []string
+		for _, o := range state.Of("Subscription") {
+			if c.Namespace == global || c.Namespace == o.Namespace {
+				held = append(held, o.Namespace+"/"+o.Name)
+			}
+		}
+		one := Operator{Kind: c.Kind, Namespace: text.ASCII(c.Namespace), Name: text.ASCII(c.Name), Catalog: text.ASCII(c.Namespace + "/" + c.Name)}
+		switch {
+		case len(held) == 0 || !c.Gone && Followed(state, c): // what follows it says that
+			continue
+		case c.Gone:
+			one.lacks(LackSource, "nothing serves it after the cut: %s. While it is there, OLM updates none of %s: %s", c.away(), text.Count(len(held), "Subscription", "Subscriptions"), text.Some(held, 3))
+		default:
+			one.lacks(LackUnread, "it was not read, so whether it is served is not known (%v). While one is not, OLM updates none of %s: %s", c.Err, text.Count(len(held), "Subscription", "Subscriptions"), text.Some(held, 3))
+		}
+		list = append(list, one)
+	}
+	return list
+}
+
+// Followed reports whether a Subscription names a catalog, or a ClusterExtension may select it.
+func Followed(state *cluster.State, c *Catalog) bool {
+	if c.Kind != "CatalogSource" {
+		return len(state.Of("ClusterExtension")) > 0
+	}
+	return slices.ContainsFunc(state.Of("Subscription"), func(o cluster.Object) bool {
+		var s subscription
+		return json.Unmarshal(o.Body, &s) == nil && s.Spec.Source == c.Name && s.Spec.Namespace == c.Namespace
+	})
+}
+
+// lacksFrom says what a Subscription misses; false for nothing. Of a catalog that was not read whole, what it lacks is
+// not known.
 func (o *Operator) lacksFrom(s subscription, version string, catalogs []Catalog) bool {
 	var from *Catalog
 	for i := range catalogs {
@@ -105,10 +150,20 @@ func (o *Operator) lacksFrom(s subscription, version string, catalogs []Catalog)
 	case from == nil:
 		return o.lacks(LackSource, "no CatalogSource of that name is in the cluster after the cut")
 	case from.Gone:
-		return o.lacks(LackSource, "nothing serves its catalog after the cut: no rule leads to a mirror for %s", from.Image)
+		return o.lacks(LackSource, "nothing serves its catalog after the cut: %s", from.away())
 	case from.Err != nil:
 		return o.lacks(LackUnread, "its catalog %s was not read: %v", from.Image, from.Err)
 	}
+	return o.lacksIt(s, version, from) && (!from.Unsure || o.unsure())
+}
+
+// unsure says that a part of a catalog was not read, which may have what is lacking.
+func (o *Operator) unsure() bool {
+	return o.lacks(LackUnread, "a part of the catalog could not be read. By the rest of it: %s", o.Detail)
+}
+
+// lacksIt says what a Subscription misses in its catalog.
+func (o *Operator) lacksIt(s subscription, version string, from *Catalog) bool {
 	p := from.Packages[s.Spec.Package]
 	if p == nil {
 		return o.lacks(LackPackage, "the catalog %s does not have the package", from.Image)

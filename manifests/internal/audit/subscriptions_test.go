@@ -96,6 +96,48 @@ func TestSubscriptions(t *testing.T) {
 	}
 }
 
+// TestDeadSources: a CatalogSource that nothing serves stops the updates of all that look into its namespace, and is
+// said once; one that nobody looks into is not.
+func TestDeadSources(t *testing.T) {
+	t.Parallel()
+	good := sourceOf("redhat-operators", chain("stable", "1.0.0", "2.0.0"))
+	dead := func(namespace string) Catalog {
+		return Catalog{Kind: "CatalogSource", Namespace: namespace, Name: "community-operators", Image: "q.io/c:1", Gone: true, Why: "m.example/c: it is not there"}
+	}
+	unread := dead("openshift-marketplace")
+	unread.Gone, unread.Err = false, errors.New("it does not answer")
+	address := unread
+	address.Image = ""
+	subs := []string{subscriptionOf("redhat-operators", "p", "stable", "p.v1.0.0"), strings.Replace(subscriptionOf("redhat-operators", "p", "stable", "p.v2.0.0"), "name: s,", "name: t,", 1)}
+	for name, tc := range map[string]struct {
+		catalog Catalog
+		want    Lack
+		says    string
+	}{
+		"global":                {dead("openshift-marketplace"), LackSource, "m.example/c: it is not there. While it is there, OLM updates none of 2 Subscriptions: ops/s, ops/t"},
+		"of the namespace":      {dead("ops"), LackSource, "ops/s"},
+		"of another":            {dead("other"), "", ""},
+		"not read":              {unread, LackUnread, "it does not answer"},
+		"served by an address":  {address, "", ""},
+		"of OLM v1":             {Catalog{Kind: "ClusterCatalog", Name: "c", Gone: true}, "", ""},
+		"a part cannot be read": {func() Catalog { c := good; c.Name, c.Unsure = "again", true; return c }(), "", ""},
+	} {
+		list, n := Subscriptions(readCluster(t, subs...), []Catalog{good, tc.catalog})
+		var got Lack
+		if len(list) == 1 {
+			got = list[0].Lacks
+		}
+		if got != tc.want || len(list) > 1 || n != 2 || got != "" && !strings.Contains(list[0].Detail, tc.says) {
+			t.Errorf("%s: %q, want %q: %+v", name, got, tc.want, list)
+		}
+	}
+	part := sourceOf("redhat-operators", chain("stable", "3.0.0"))
+	part.Unsure = true
+	if list, _ := Subscriptions(readCluster(t, subs[0]), []Catalog{part}); len(list) != 1 || list[0].Lacks != LackUnread || list[0].Stops || !strings.Contains(list[0].Detail, "By the rest of it: p.v1.0.0 is not in") {
+		t.Errorf("%+v", list)
+	}
+}
+
 // TestExtensions: the same for what OLM v1 installs, from the catalogs that each selects.
 func TestExtensions(t *testing.T) {
 	t.Parallel()

@@ -321,6 +321,20 @@ func (s *State) Architectures() (list []string) {
 	return text.Sorted(list)
 }
 
+// Multi reports whether the cluster takes only releases for several architectures: it runs one, or has nodes of
+// several (cluster-version-operator, pkg/cvo/availableupdates.go).
+func (s *State) Multi() bool {
+	var cv struct {
+		Status struct {
+			Desired struct {
+				Architecture string `json:"architecture"`
+			} `json:"desired"`
+		} `json:"status"`
+	}
+	one, ok := s.One("ClusterVersion", "", "version")
+	return ok && json.Unmarshal(one.Body, &cv) == nil && cv.Status.Desired.Architecture == "Multi" || len(s.Architectures()) > 1
+}
+
 // noteStarts says where more containers were read than are kept.
 func (g *gathering) noteStarts() {
 	if n := g.state.StartsLeft; n > 0 {

@@ -82,8 +82,17 @@ func (r registry) alone(want *Nodes, add func(string, bool, string, ...any)) {
 	case len(r.mirrors) > 0:
 		add(r.scope, false, "only the node has a rule for it: %s", text.Some(r.places(), 3))
 	default:
-		add(r.scope, r.blocked, "only the node has an entry for it, to %s", r.flags())
+		add(r.scope, r.blocked && want.needs(r.scope), "only the node has an entry for it, to %s", r.flags())
 	}
+}
+
+// needs reports whether rules lead to, or from, a place within a scope that is blocked; a host without a port
+// stands for all its ports.
+func (n *Nodes) needs(scope string) bool {
+	within := func(name string) bool { return Within(name, scope) || strings.HasPrefix(name, scope+":") }
+	return slices.ContainsFunc(n.registries, func(r registry) bool {
+		return len(r.mirrors) > 0 && within(r.scope) || slices.ContainsFunc(r.places(), within)
+	})
 }
 
 func (r registry) places() (list []string) {

@@ -32,6 +32,7 @@ type Files struct {
 	// Authorities are PEM, by registry HOST[:PORT]; "" stands for every registry.
 	Authorities map[string]string
 	Named       []Named // sorted by file
+	SourcesOff  bool    // the default CatalogSources are to be switched off
 	CatalogsOff bool    // the default ClusterCatalogs are to be turned off
 	Cluster     string  // the ID of the cluster that they are for; "" where APPLY.md names none
 	// Lacking are the files that commands of APPLY.md apply, and that are not there, sorted.
@@ -144,6 +145,8 @@ func (f *Files) object(fsys fs.FS, name string) error {
 		return f.rules(fsys, name)
 	case name == handover.FileCA, name == handover.FileCAPatch:
 		return f.authorities(fsys, name)
+	case name == handover.FileHubPatch:
+		f.SourcesOff = true
 	case name == operatorhub.FileCatalogsOff:
 		f.CatalogsOff = true
 	case has("catalogsource-", "clustercatalog-", "updateservice"):

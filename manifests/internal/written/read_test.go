@@ -29,6 +29,7 @@ func files(more map[string]string) fstest.MapFS {
 		"configmap-registry-ca-patch.yaml":    "data:\n  m.example..5000: PEM\n  updateservice-registry: PEM\n",
 		"catalogsource-x.yaml":                "apiVersion: operators.coreos.com/v1alpha1\nkind: CatalogSource\nmetadata: {name: x}\nspec: {sourceType: grpc, image: 'm.example:5000/in/cat:v4'}\n",
 		"clustercatalog-y.yaml":               "kind: ClusterCatalog\nmetadata: {name: y, labels: {a: b}}\nspec: {priority: -100, source: {type: Image, image: {ref: 'm.example:5000/in/cat:v4'}}}\n",
+		"operatorhub-patch.yaml":              "spec: {disableAllDefaultSources: true}\n",
 		"clustercatalogs-off.yaml":            "spec: {availabilityMode: Unavailable}\n",
 		"updateservice.yaml":                  "kind: UpdateService\nmetadata: {name: s}\nspec: {graphDataImage: 'm.example:5000/in/graph:1', releases: m.example:5000/in/r}\n",
 		"updateservice-namespace.yaml":        "kind: Namespace\nmetadata: {name: n}\nspec: {finalizers: [kubernetes]}\n",
@@ -71,7 +72,7 @@ func TestRead(t *testing.T) {
 	var named []string
 	for _, n := range f.Named {
 		named = append(named, n.String()+" "+n.Image.String())
-		if n.Kind == "ClusterCatalog" && (n.Labels["a"] != "b" || n.Priority != -100) || !f.CatalogsOff {
+		if n.Kind == "ClusterCatalog" && (n.Labels["a"] != "b" || n.Priority != -100) || !f.CatalogsOff || !f.SourcesOff {
 			t.Errorf("%+v, off: %v", n, f.CatalogsOff)
 		}
 	}

@@ -216,8 +216,22 @@ func (c *checking) auditSettings(a *Audit) (err error) {
 	if a.Settings, err = manifests.AuditSettings(c.Cluster, c.Handover, hosts, false); err != nil {
 		return fmt.Errorf("look at the settings of the cluster: %w", err)
 	}
+	c.settingsUnknown()
 	for _, s := range a.Settings {
 		c.report.add(Finding{Kind: Setting, Fails: s.Fails, Object: s.Object, Wrong: s.Wrong, Do: s.Do})
 	}
 	return nil
+}
+
+// settingsUnknown says which settings nobody looked at, because they were not read.
+func (c *checking) settingsUnknown() {
+	if c.Audit.Pods {
+		c.report.Notes = append(c.report.Notes, "only pods were read: the cluster's proxy and registrySources (image.config) were not looked at (--from-cluster)")
+		return
+	}
+	for kind, object := range map[string]string{"Image": "image.config.openshift.io/cluster", "Proxy": "proxy.config.openshift.io/cluster"} {
+		if !c.Cluster.Known(kind) {
+			c.report.add(Finding{Kind: Unknown, Fails: true, Object: object, Wrong: "it was not read, so nobody knows whether it keeps nodes from the mirror", Do: "fetch what the cluster is with the line of satchel cluster-query"})
+		}
+	}
 }

@@ -39,12 +39,13 @@ func carried(t *testing.T, o check.Options, end string) string {
 const (
 	deployments = "{apiVersion: apps/v1, kind: Deployment, metadata: {name: %s, namespace: shop}, spec: {template: {spec: {containers: [{name: c, image: '%s'}]}}}}"
 	clusterOf   = "{apiVersion: config.openshift.io/v1, kind: ClusterVersion, metadata: {name: version}, spec: {clusterID: one}, status: {desired: {version: 4.18.0}, history: [{state: Completed, version: 4.18.0}]}}"
+	settingsOf  = "{apiVersion: config.openshift.io/v1, kind: Image, metadata: {name: cluster}}\n---\n{apiVersion: config.openshift.io/v1, kind: Proxy, metadata: {name: cluster}}"
 	subscribed  = "{apiVersion: operators.coreos.com/v1alpha1, kind: Subscription, metadata: {name: %s, namespace: ops}, spec: {name: %[1]s, channel: stable, source: %s, sourceNamespace: openshift-marketplace}, status: {installedCSV: %s}}"
 )
 
 func clusterWith(t *testing.T, objects ...string) *manifests.Cluster {
 	t.Helper()
-	c, err := manifests.ReadCluster("one", strings.NewReader("---\n"+clusterOf+"\n---\n"+strings.Join(objects, "\n---\n")))
+	c, err := manifests.ReadCluster("one", strings.NewReader("---\n"+clusterOf+"\n---\n"+settingsOf+"\n---\n"+strings.Join(objects, "\n---\n")))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -70,6 +71,7 @@ func TestAudit(t *testing.T) {
 	t.Run("unknown", func(t *testing.T) { testAuditUnknown(t, w) })
 	t.Run("pushed", func(t *testing.T) { testAuditPushed(t, w) })
 	t.Run("target", func(t *testing.T) { testAuditTarget(t, w) })
+	t.Run("multi", func(t *testing.T) { testAuditMulti(t, w) })
 	t.Run("many", func(t *testing.T) { testAuditMany(t, w) })
 }
 
@@ -92,6 +94,9 @@ func testAuditFound(t *testing.T, w *world) {
 	}
 	catalog := func(name string) string {
 		return "{apiVersion: olm.operatorframework.io/v1, kind: ClusterCatalog, metadata: {name: " + name + ", labels: {team: ours}}, spec: {source: {type: Image, image: {ref: 'registry.example/index:v4.18'}}}}"
+	}
+	sourceOf := func(name, image string) string {
+		return "{apiVersion: operators.coreos.com/v1alpha1, kind: CatalogSource, metadata: {name: " + name + ", namespace: openshift-marketplace}, spec: {image: '" + image + "'}}"
 	}
 	const selects = ", selector: {matchLabels: {team: ours}}"
 	node := func(arch string) string {
@@ -126,9 +131,12 @@ func testAuditFound(t *testing.T, w *world) {
 		"no package":                     {[]string{fmt.Sprintf(subscribed, "none", source, "none.v1.0.0")}, []string{"operator ops/subscription/none"}, "does not have the package"},
 		"no way to the head":             {[]string{fmt.Sprintf(subscribed, "zoo", source, "zoo.v1.0.0")}, []string{"operator ops/subscription/zoo"}, "no updates lead from it"},
 		"no source":                      {[]string{fmt.Sprintf(subscribed, "etcd", "certified-operators", "etcd.v1.0.0")}, []string{"operator ops/subscription/etcd"}, ""},
-		"a source without a rule":        {[]string{fmt.Sprintf(subscribed, "etcd", "mine", "etcd.v1.0.0"), "{apiVersion: operators.coreos.com/v1alpha1, kind: CatalogSource, metadata: {name: mine, namespace: openshift-marketplace}, spec: {image: 'registry.example/index:v4.18'}}"}, []string{"operator ops/subscription/etcd"}, "no rule leads to a mirror for registry.example/index:v4.18"},
+		"a source without a rule":        {[]string{fmt.Sprintf(subscribed, "etcd", "mine", "etcd.v1.0.0"), "{apiVersion: operators.coreos.com/v1alpha1, kind: CatalogSource, metadata: {name: mine, namespace: openshift-marketplace}, spec: {image: 'registry.example/index:v4.18'}}"}, []string{"operator openshift-marketplace/catalogsource/mine", "operator ops/subscription/etcd"}, "no rule leads to a mirror for registry.example/index:v4.18"},
+		"a source that nobody follows":   {[]string{fmt.Sprintf(subscribed, "etcd", source, "etcd.v1.0.0"), sourceOf("mine", "registry.example/index:v4.18")}, []string{"operator openshift-marketplace/catalogsource/mine"}, "OLM updates none of 1 Subscription"},
+		"one that is not in the mirror":  {[]string{fmt.Sprintf(subscribed, "etcd", source, "etcd.v1.0.0"), sourceOf("mine", gone)}, []string{"operator openshift-marketplace/catalogsource/mine"}, "is not there"},
+		"a default one is switched off":  {[]string{fmt.Sprintf(subscribed, "etcd", source, "etcd.v1.0.0"), sourceOf("community-operators", "registry.example/index:v4.18")}, nil, ""},
 		"an extension":                   {[]string{extension(selects), catalog(served), catalog("openshift-redhat-operators")}, nil, ""},
-		"a catalog without a rule":       {[]string{extension(""), catalog("mine")}, []string{"operator clusterextension/x"}, "no rule leads to a mirror for mine"},
+		"a catalog without a rule":       {[]string{extension(""), catalog("mine")}, []string{"operator clusterextension/x"}, "mine (no rule leads to a mirror for registry.example/index:v4.18)"},
 		"the proxy":                      {[]string{"{apiVersion: config.openshift.io/v1, kind: Proxy, metadata: {name: cluster}, status: {httpProxy: 'http://p.example:1', httpsProxy: 'http://p.example:1', noProxy: .svc}}"}, nil, ""}, // loopback is never asked through a proxy
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -163,6 +171,12 @@ func testAuditUnknown(t *testing.T, w *world) {
 	r, err := w.run(o)
 	var fails *check.FailsError
 	if !errors.As(err, &fails) || !slices.Equal(foundOf(r), []string{"unknown cluster one"}) {
+		t.Errorf("%v, %q", err, foundOf(r))
+	}
+	if o.Cluster, err = manifests.ReadCluster("one", strings.NewReader("---\n"+clusterOf)); err != nil {
+		t.Fatal(err)
+	}
+	if r, err = w.run(o); !errors.As(err, &fails) || !slices.Equal(foundOf(r), []string{"unknown cluster one", "unknown image.config.openshift.io/cluster", "unknown proxy.config.openshift.io/cluster"}) {
 		t.Errorf("%v, %q", err, foundOf(r))
 	}
 	o.Audit.Pods = true
@@ -213,6 +227,23 @@ func testAuditTarget(t *testing.T, w *world) {
 		if got := foundOf(r, check.Unknown); !slices.Equal(got, want) {
 			t.Errorf("%s: %q, want %q", target, got, want)
 		}
+	}
+}
+
+// testAuditMulti: a cluster with nodes of several architectures takes no release for one of them.
+func testAuditMulti(t *testing.T, w *world) {
+	o := w.options()
+	o.Cluster = clusterWith(t, "{apiVersion: v1, kind: Node, metadata: {name: n1}, status: {nodeInfo: {architecture: amd64}}}", "{apiVersion: v1, kind: Node, metadata: {name: n2}, status: {nodeInfo: {architecture: arm64}}}")
+	v, err := manifests.ParseVersion("4.18.1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	o.Audit.Target = &v
+	r, err := w.run(o)
+	if r == nil || !slices.ContainsFunc(r.Findings, func(f check.Finding) bool {
+		return f.Object == "release/4.18.1" && strings.Contains(f.Wrong, "does not have the release") && strings.Contains(f.Wrong, "-multi")
+	}) {
+		t.Errorf("%v, %q", err, foundOf(r))
 	}
 }
 

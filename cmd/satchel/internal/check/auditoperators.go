@@ -55,6 +55,9 @@ func objectOf(kind, namespace, name string) string {
 
 // lacksDo says what to do where an operator lacks something.
 func lacksDo(o manifests.OperatorLack) string {
+	if o.Kind == "CatalogSource" {
+		return "delete it, or carry its catalog with the next bundle; one of the default catalogs is switched off as APPLY.md says"
+	}
 	switch o.Lacks {
 	case manifests.LackSource:
 		return "apply the catalogs among the files, or let it follow one of them"
@@ -74,6 +77,11 @@ func (c *checking) catalogsAfter() []manifests.ServedCatalog {
 	list := manifests.PresentCatalogs(c.Cluster)
 	if c.Handover == nil {
 		return list
+	}
+	if c.Handover.SourcesOff {
+		list = slices.DeleteFunc(list, func(have manifests.ServedCatalog) bool {
+			return have.Kind == "CatalogSource" && have.Namespace == marketplace && manifests.DefaultCatalogSource(have.Name)
+		})
 	}
 	if c.Handover.CatalogsOff {
 		list = slices.DeleteFunc(list, func(have manifests.ServedCatalog) bool {
@@ -115,11 +123,38 @@ func (c *checking) readServed(ctx context.Context, to *manifests.ServedCatalog) 
 	case !c.reached(ref):
 		to.Gone = true
 		return nil
+	case !c.Offline:
+		if err := c.startServed(ctx, ref, to); err != nil || to.Gone || to.Err != nil {
+			return err
+		}
+	}
+	if to.Kind == "CatalogSource" && !manifests.FollowedCatalog(c.Cluster, to) {
+		return nil // that it starts is enough
 	}
 	to.Err = c.with(ctx, ref, func(src oci.Source, root oci.Descriptor) error {
 		return manifests.ServeCatalog(ctx, to, src, root, c.Cluster)
 	})
 	return ctx.Err()
+}
+
+// startServed says whether the pod of a catalog gets its image.
+func (c *checking) startServed(ctx context.Context, ref oci.Ref, to *manifests.ServedCatalog) error {
+	img, err := c.ask(ctx, Wanted{Ref: ref, Why: []string{to.String()}})
+	if err != nil {
+		return err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, f := range img.findings {
+		switch {
+		case !f.Fails || to.Gone:
+		case f.Kind == Unreachable || f.Kind == Refused: // nobody knows
+			to.Err = errors.New(f.Wrong)
+		default:
+			to.Gone, to.Why = true, f.Wrong
+		}
+	}
+	return nil
 }
 
 // reached reports whether nodes find a place for an image that is reached after the cut.

@@ -36,6 +36,9 @@ func (c *checking) auditUpdate(ctx context.Context, a *Audit) error {
 			c.report.add(Finding{Kind: Unknown, Fails: true, Object: "update to " + to.String(), Wrong: "no receipt and no bundle says which releases the mirror has", Do: "name the mirror, which keeps its receipts (--to HOST[:PORT][/NAMESPACE])"})
 			continue
 		}
+		if c.Cluster.Multi() && strings.HasPrefix(b.Object, "release/") {
+			b.Why += ". Its nodes are of several architectures: releases for one of them do not count, and those whose tags end with -multi do"
+		}
 		c.report.add(Finding{Kind: Update, Fails: b.Holds, Object: b.Object, Wrong: b.Why, Do: b.Do})
 	}
 	for _, u := range a.Update.Unknown {
@@ -62,10 +65,11 @@ func (c *checking) payloadFacts(ctx context.Context, to manifests.Version) (list
 	}
 	runs, _ := c.Cluster.Running()
 	archs := c.Cluster.Architectures()
+	multi := c.Cluster.Multi()
 	for _, p := range c.carried.payloads {
 		v, ok := manifests.ReleaseVersion(p.name)
 		arch := nodeArch(p.name)
-		other := arch != "" && len(archs) > 0 && !slices.Contains(archs, arch)
+		other := arch != "" && (multi || len(archs) > 0 && !slices.Contains(archs, arch))
 		twice := slices.ContainsFunc(list, func(f manifests.PayloadFacts) bool { return f.Version.EQ(v) })
 		if !ok || other || twice || manifests.CompareReleases(v, to) > 0 || manifests.CompareReleases(v, runs) <= 0 {
 			continue
