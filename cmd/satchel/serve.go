@@ -342,10 +342,20 @@ func (o serveOptions) ready(a *app, g *serve.Registry, l net.Listener, as identi
 	}
 	rep := g.Report()
 	example := rep.Example
-	example.Registry = at
+	host = readable(host)
+	example.Registry = net.JoinHostPort(host, port)
 	pull := shellWords(slices.Concat([]string{"podman", "pull"}, as.trusting(host, g.Passwords), []string{example.String()}))
 	_, err = fmt.Fprintf(a.stdout, "serving %s of %s at %s://%s; for example: %s\n", text.Images(rep.Images, rep.Attached), text.Count(bundles, "bundle", "bundles"), scheme, at, pull)
 	return err
+}
+
+// readable is a host as all versions of podman read it in a reference: older ones take no
+// address in brackets.
+func readable(host string) string {
+	if host == "::1" {
+		return "localhost"
+	}
+	return host
 }
 
 // called is a name of this host: one of the certificate that is served with, if there is one.

@@ -478,6 +478,9 @@ func TestServeGivenName(t *testing.T) {
 		t.Fatal(err)
 	}
 	as := identity{cert: &cert}
+	if readable("::1") != "localhost" || readable("10.1.1.1") != "10.1.1.1" {
+		t.Error("the example names what podman does not read")
+	}
 	if name := (serveOptions{}).called(as.cert); name != "bastion.example" {
 		t.Errorf("it is called %s", name)
 	}

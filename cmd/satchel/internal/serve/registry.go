@@ -86,6 +86,9 @@ type tagged struct {
 	by     *bundle.Reader
 }
 
+// contest is between two bundles that have a tag with different images.
+type contest struct{ winner, loser string }
+
 // Open reads the manifests of bundles. The registry closes the bundles, also where the error is
 // not nil. Errors: a *[LackingError], or one of reading.
 func Open(ctx context.Context, bundles []*bundle.Reader, o Options) (_ *Registry, err error) {
@@ -99,7 +102,7 @@ func Open(ctx context.Context, bundles []*bundle.Reader, o Options) (_ *Registry
 		g.shelf = append(g.shelf, newOpened(r, o.To))
 	}
 	g.src = g.shelf
-	moved := map[string][]string{}
+	moved := map[contest][]string{}
 	for _, r := range bundles {
 		if err := o.Place.CheckCollisions(r.Inventory()); err != nil {
 			return nil, err
@@ -166,7 +169,7 @@ func (g *Registry) reach(ctx context.Context, img oci.Image) (*reached, error) {
 }
 
 // add takes an image up if it is whole.
-func (g *Registry) add(ctx context.Context, r *bundle.Reader, img oci.Image, moved map[string][]string) error {
+func (g *Registry) add(ctx context.Context, r *bundle.Reader, img oci.Image, moved map[contest][]string) error {
 	w, err := g.reach(ctx, img)
 	if err != nil {
 		return blamed(r, err)
@@ -196,11 +199,11 @@ func (g *Registry) add(ctx context.Context, r *bundle.Reader, img oci.Image, mov
 		case is && old.digest == img.Root.Digest:
 			continue
 		case is && !newer(r, old.by):
-			key := named(old.by) + " and not in " + named(r)
+			key := contest{named(old.by), named(r)}
 			moved[key] = append(moved[key], place+":"+tag)
 			continue
 		case is:
-			key := named(r) + " and not in " + named(old.by)
+			key := contest{named(r), named(old.by)}
 			moved[key] = append(moved[key], place+":"+tag)
 		}
 		repo.tags[tag] = tagged{img.Root.Digest, r}

@@ -38,7 +38,7 @@ func TestSeveralBundles(t *testing.T) {
 			t.Errorf("%+v", rep)
 		}
 	}
-	if text := "1 tag names different images: as in bundle 2 of the stream weekly"; strings.Count(h.log.String(), text) != 2 {
+	if text := "1 tag names different images in two bundles; served as in bundle 2 of the stream weekly"; strings.Count(h.log.String(), text) != 2 {
 		t.Errorf("it does not say %q:\n%s", text, h.log)
 	}
 }

@@ -1,9 +1,11 @@
 package serve
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/satchel-airgap/satchel/bundle"
 	"github.com/satchel-airgap/satchel/oci/text"
@@ -49,10 +51,12 @@ const mostTold = 50
 const fewImages = 5
 
 // tell says at the start what a person would not expect.
-func (g *Registry) tell(moved map[string][]string, withdrawn []string) {
-	for _, which := range slices.Sorted(maps.Keys(moved)) {
-		tags := moved[which]
-		g.Info("%s: as in %s: %s", text.Count(len(tags), "tag names", "tags name")+" different images", which, text.Some(tags, fewImages))
+func (g *Registry) tell(moved map[contest][]string, withdrawn []string) {
+	for _, c := range slices.SortedFunc(maps.Keys(moved), func(a, b contest) int {
+		return cmp.Or(strings.Compare(a.winner, b.winner), strings.Compare(a.loser, b.loser))
+	}) {
+		tags := moved[c]
+		g.Info("%s in two bundles; served as in %s, and not as in %s: %s", text.Count(len(tags), "tag names different images", "tags name different images"), c.winner, c.loser, text.Some(tags, fewImages))
 	}
 	if n := len(withdrawn); n > 0 {
 		g.Warn("%s not served, because the bundles given have only an older image for %s: %s", text.Count(n, "tag is", "tags are"), map[bool]string{true: "it", false: "them"}[n == 1], text.Some(withdrawn, fewImages))
