@@ -26,7 +26,7 @@ type checkOptions struct {
 	reader     readerFlags
 	cluster    clusterFlags
 	pullSecret string
-	nodes      struct{ authfile, caFile string }
+	authfile   string // of nodes
 	deep       string
 	policies   []string
 	offline    bool
@@ -68,8 +68,7 @@ cluster. It ends with 3 if anything would fail.`,
 	addPlaceFlags(f, &o.placeFlags)
 	addFromCluster(f, &o.cluster)
 	f.StringVar(&o.pullSecret, "pull-secret", "", "the cluster's present pull secret, `FILE`: the mirror's entry is added to it (oc extract secret/pull-secret -n openshift-config --to=-)")
-	f.StringVar(&o.nodes.authfile, "node-authfile", "", "`FILE` with the credential by which nodes pull from the mirror, where OUTDIR has none")
-	f.StringVar(&o.nodes.caFile, "node-ca-file", "", "PEM `FILE` of authorities that nodes trust by other ways than the files in OUTDIR, such as their machine image; --ca-file counts for the receipts of --to alone")
+	f.StringVar(&o.authfile, "node-authfile", "", "`FILE` with the credential by which nodes pull from the mirror, where OUTDIR has none")
 	f.StringVar(&o.deep, "deep", "", "ask for every layer, too, and compare its size; =bytes reads every layer, and compares its digest")
 	f.Lookup("deep").NoOptDefVal = string(check.Layers)
 	f.StringArrayVar(&o.policies, "image-policies", nil, "also hold images against the ClusterImagePolicy and ImagePolicy objects in `FILE`; those of the releases and of --from-cluster count anyway (may be given more than once)")
@@ -181,7 +180,7 @@ func (o checkOptions) site(a *app, job *check.Options) (err error) {
 	if job.Secret, err = readSite(o.pullSecret, "pull-secret", "pull secret", manifests.ParsePresentPullSecret); err != nil {
 		return err
 	}
-	if job.NodeSecret, err = readSite(o.nodes.authfile, "node-authfile", "the nodes' credential", manifests.ParsePullSecret); err != nil {
+	if job.NodeSecret, err = readSite(o.authfile, "node-authfile", "the nodes' credential", manifests.ParsePullSecret); err != nil {
 		return err
 	}
 	for _, file := range o.policies {
@@ -194,11 +193,6 @@ func (o checkOptions) site(a *app, job *check.Options) (err error) {
 			return err
 		}
 		job.Policies = append(job.Policies, list...)
-	}
-	if o.nodes.caFile != "" {
-		if job.Authorities, err = os.ReadFile(o.nodes.caFile); err != nil {
-			return usage(fmt.Errorf("read certificate authorities: %w", err), "name a file in PEM (--node-ca-file FILE)")
-		}
 	}
 	return nil
 }
@@ -240,6 +234,9 @@ func (o checkOptions) receipts(ctx context.Context, a *app, job *check.Options) 
 	}
 	history, err := keeper.History(ctx)
 	if err != nil {
+		return err
+	}
+	if history, err = o.readAsNodes(ctx, a, job, place, keeper, history); err != nil {
 		return err
 	}
 	for _, odd := range append(history.Odd, history.Refused, history.Host) {

@@ -37,25 +37,24 @@ type Bundle struct {
 // Options are what is to be checked.
 type Options struct {
 	notice.To
-	Handover    *manifests.Handover   // nil: what the cluster has counts alone
-	Cluster     *manifests.Cluster    // nil: not known
-	Mirror      string                // the registry that --to names, HOST[:PORT]; "": receipts and rules say it
-	Receipts    []*receipt.Receipt    // the newest first, see Add
-	Unread      []error               // receipts of the mirror that were not read
-	Gone        []string              // files among those that satchel wrote for the cluster that are not there any more
-	Changed     []string              // and those that are not as it wrote them
-	Bundles     []Bundle              // given in addition to receipts
-	Secret      *manifests.PullSecret // that the cluster has; nil: not known
-	NodeSecret  *manifests.PullSecret // by which nodes pull from the mirror; nil: the one among the files
-	Authorities []byte                // PEM, more than the files have, for each place
-	Policies    []json.RawMessage     // that demand signatures, besides those of the cluster and of releases
-	Depth       Depth
-	Offline     bool // the mirror is not asked
-	Parallel    int
-	Tries       int
-	Temp        string
-	UserAgent   string
-	Audit       AuditOptions
+	Handover   *manifests.Handover   // nil: what the cluster has counts alone
+	Cluster    *manifests.Cluster    // nil: not known
+	Mirror     string                // the registry that --to names, HOST[:PORT]; "": receipts and rules say it
+	Receipts   []*receipt.Receipt    // the newest first, see Add
+	Unread     []error               // receipts of the mirror that were not read
+	Gone       []string              // files among those that satchel wrote for the cluster that are not there any more
+	Changed    []string              // and those that are not as it wrote them
+	Bundles    []Bundle              // given in addition to receipts
+	Secret     *manifests.PullSecret // that the cluster has; nil: not known
+	NodeSecret *manifests.PullSecret // by which nodes pull from the mirror; nil: the one among the files
+	Policies   []json.RawMessage     // that demand signatures, besides those of the cluster and of releases
+	Depth      Depth
+	Offline    bool // the mirror is not asked
+	Parallel   int
+	Tries      int
+	Temp       string
+	UserAgent  string
+	Audit      AuditOptions
 }
 
 // Add adds the receipts that a mirror keeps to the one among the files, and puts them in order. Where none is

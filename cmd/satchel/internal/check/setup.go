@@ -26,7 +26,6 @@ func (c *checking) nodeConfig() transport.NodeConfig {
 		if h := c.Handover; h != nil {
 			pem = append(pem, h.Authorities[""], h.Authorities[host])
 		}
-		pem = append(pem, string(c.Authorities))
 		if all := strings.TrimSpace(strings.Join(pem, "\n")); all != "" {
 			cfg.Authorities[host] = []byte(all + "\n")
 		}
