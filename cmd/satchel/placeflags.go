@@ -62,7 +62,11 @@ func (o placeFlags) place(command string) (oci.Mirror, error) {
 		}
 	}
 	if place, err = layout.On(place, o.nested.given()); err != nil {
-		return place, usage(err, "add it, as in --to HOST/ocp4/openshift4, or name that repository: --layout oc=REPOSITORY")
+		namespace := "--to HOST/ocp4/openshift4"
+		if command == "serve" {
+			namespace = "--namespace ocp4/openshift4"
+		}
+		return place, usage(err, "add it, as in "+namespace+", or name that repository: --layout oc=REPOSITORY")
 	}
 	return place, nil
 }

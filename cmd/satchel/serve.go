@@ -118,7 +118,7 @@ func runServe(ctx context.Context, a *app, o serveOptions, dirs []string) error 
 		return err
 	}
 	o.sayOwn(a, as.own)
-	if err := o.ready(a, g, l, as, len(bundles)); err != nil {
+	if err := o.ready(a, g, l, as, different(bundles)); err != nil {
 		g.Close()
 		return err
 	}
@@ -314,6 +314,15 @@ func (o serveOptions) open(ctx context.Context, a *app, dirs []string) (list []*
 		a.saySigned(r)
 	}
 	return list, nil
+}
+
+// different counts bundles; one may be there twice.
+func different(list []*bundle.Reader) int {
+	seen := map[bundle.Fingerprint]bool{}
+	for _, r := range list {
+		seen[r.Fingerprint()] = true
+	}
+	return len(seen)
 }
 
 // ready prints the line that says where it serves and how to pull.

@@ -379,6 +379,7 @@ func TestServeFlags(t *testing.T) {
 		"--tls-name bastion:5000 --listen 127.0.0.1:0 " + dir:               "is not a host name",
 		"--htpasswd a --password-file b " + dir:                             "two ways",
 		"--namespace Up/ " + dir:                                            "is not the path",
+		"--layout oc --listen 127.0.0.1:0 " + dir:                           "namespace",
 		"--max-nested-paths -1 " + dir:                                      "must not be negative",
 		"--tls=false --listen 127.0.0.1:0 --bundle abc " + dir + " " + dir:  "name one bundle",
 		"quay.example:5000/ocp":                                             "reads a directory or drive",
@@ -437,7 +438,7 @@ func TestServeGivenCertificate(t *testing.T) {
 	var stderr bytes.Buffer
 	a := &app{stdout: stdout, stderr: &stderr}
 	root := newRoot(a)
-	root.SetArgs([]string{"serve", "-i", vector + "key.txt", "--listen", "127.0.0.1:0", "--tls-cert", cert, "--tls-key", key, vector + "bundle"})
+	root.SetArgs([]string{"serve", "-i", vector + "key.txt", "--listen", "127.0.0.1:0", "--tls-cert", cert, "--tls-key", key, vector + "bundle", vector + "bundle"})
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	ended := make(chan error, 1)
@@ -447,7 +448,7 @@ func TestServeGivenCertificate(t *testing.T) {
 	}()
 	line, err := bufio.NewReader(r).ReadString('\n')
 	m := servingAt.FindStringSubmatch(line)
-	if err != nil || m == nil {
+	if err != nil || m == nil || !strings.Contains(line, " of 1 bundle at ") {
 		t.Fatalf("%q %v %v", line, err, <-ended)
 	}
 	transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: authority.Pool()}, ForceAttemptHTTP2: true}

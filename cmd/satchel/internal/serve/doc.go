@@ -11,10 +11,11 @@
 //
 // # Content
 //
-// Bytes of a blob come from whichever bundle has them. A read that begins at the first byte is
-// verified, and the last bytes of wrong content are never given. Each read holds decoded frames
-// in memory, so only so many read at a time; one whose client is slow gives its place up and
-// takes it again when the client has room.
+// Bytes of a blob or manifest come from whichever bundle has them. A read that begins at the first
+// byte is verified, and the last bytes of wrong content are never given. Each read holds decoded
+// frames in memory, so only so many read at a time, a frame each: then it is the turn of the
+// client whose last one is longest ago. One whose client is slow gives its place up and takes it
+// again when the client has room.
 //
 // # Drives
 //
