@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"math"
 	"os"
 	"path/filepath"
 
@@ -35,6 +36,7 @@ type checkOptions struct {
 	wide       bool
 	registry   registryFlags
 	audit      auditFlags
+	given      func(string) bool // whether a flag was
 }
 
 func newCheck(a *app) *cobra.Command {
@@ -54,7 +56,7 @@ not start again, which operators get nothing more from the catalogs, and which s
 of the cluster keep nodes from the mirror; with --target, what holds back an update; and
 with --registries-conf and --kubelet-config, how a node differs from what it should have.
 
-It changes nothing, in the mirror and in the cluster, and needs no connection to the
+It writes nothing to the mirror or the cluster, and needs no connection to the
 cluster. It ends with 3 if anything would fail.`,
 		Example: `  satchel check --output-dir cluster --from-cluster cluster.yaml
   satchel check --output-dir cluster --deep -o json
@@ -78,6 +80,7 @@ cluster. It ends with 3 if anything would fail.`,
 	addOutput(cmd, &o.output)
 	addRegistryFlags(f, &o.registry, "dest")
 	addAuditFlags(f, &o.audit)
+	forReceipts(f, &o)
 	return cmd
 }
 
@@ -128,6 +131,12 @@ func (o checkOptions) job(ctx context.Context, a *app, args []string) (job check
 	}
 	if job.Depth, err = o.depth(); err != nil {
 		return job, end, err
+	}
+	if err := o.idle(); err != nil {
+		return job, end, err
+	}
+	if o.given("retry-times") {
+		job.Tries = int(min(o.registry.retryTimes, math.MaxInt32-1)) + 1
 	}
 	if err := o.site(a, &job); err != nil {
 		return job, end, err

@@ -8,12 +8,38 @@ import (
 	"os"
 	"slices"
 
+	"github.com/spf13/pflag"
+
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/check"
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/receipt"
 	"github.com/satchel-airgap/satchel/manifests"
 	"github.com/satchel-airgap/satchel/oci"
 	"github.com/satchel-airgap/satchel/transport"
 )
+
+// receiptFlags are those of addRegistryFlags that count for reading the receipts of --to, and not for pulls.
+func receiptFlags() []string {
+	return []string{"authfile", "dest-authfile", "cert-dir", "dest-cert-dir", "tls-verify", "dest-tls-verify", "ca-file", "retry-delay", "limit-rate"}
+}
+
+// forReceipts has the help say so.
+func forReceipts(f *pflag.FlagSet, o *checkOptions) {
+	for _, name := range receiptFlags() {
+		f.Lookup(name).Usage += "; for the receipts of --to alone"
+	}
+	o.given = f.Changed
+}
+
+// idle refuses flags that nothing would be done by.
+func (o checkOptions) idle() error {
+	for _, name := range receiptFlags() {
+		if o.to == "" && o.given(name) {
+			return usage(fmt.Errorf("--%s is for reading the receipts that a mirror keeps, and no mirror is named", name),
+				"leave it out: images are pulled by what is in OUTDIR, as nodes do; or name the mirror, too (--to HOST[:PORT][/NAMESPACE])")
+		}
+	}
+	return nil
+}
 
 // readAsNodes reads the receipts of a mirror that refused this host: by what nodes have. If that does not go
 // better, it gives what was read before.

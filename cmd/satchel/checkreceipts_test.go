@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"testing/fstest"
 
@@ -50,6 +51,19 @@ func TestCheckReadsReceipts(t *testing.T) {
 		o.registry.authfile = nobody
 		if err := o.receipts(t.Context(), &app{stderr: io.Discard}, &job); err != nil || len(job.Unread) != c.unread {
 			t.Errorf("%s: %v %v", name, err, job.Unread)
+		}
+	}
+}
+
+// TestCheckIdleFlags: a flag by which nothing would be done is refused, and not taken for one by which nodes pull.
+func TestCheckIdleFlags(t *testing.T) {
+	t.Parallel()
+	for _, flag := range []string{"--ca-file=ca.crt", "--authfile=a.json", "--dest-tls-verify=false", "--limit-rate=1MiB"} {
+		cmd := newCheck(&app{stdout: io.Discard, stderr: io.Discard})
+		cmd.SilenceErrors, cmd.SilenceUsage = true, true
+		cmd.SetArgs([]string{"--output-dir", t.TempDir(), flag})
+		if err := cmd.Execute(); err == nil || !strings.Contains(err.Error(), "is for reading the receipts") || !as[*usageError](err) {
+			t.Errorf("%s: %v", flag, err)
 		}
 	}
 }

@@ -106,6 +106,7 @@ func outside() []string {
 		"imports of ImageStreams are done by the OpenShift API server, with credentials of the namespace",
 		"builds pull in their pods, with credentials of the namespace",
 		"authorities that nodes trust for other reasons (the cluster's proxy, the machine image): here those of this host count",
+		"a mirror that fetches what it lacks (a proxy cache) answers for its source until it is cut off itself: images that it fetched while it was asked may be missing later; cut its own way out first",
 		"images that a node has already are not pulled again, until they are removed there",
 	}
 }
