@@ -19,7 +19,10 @@ func printAudit(p *printer, a *check.Audit, v view) {
 		if a.Version != "" {
 			name += ", " + a.Version
 		}
-		p.printf("cluster      %s: %s of %s; %d in the cluster's own registry are not pulled from outside\n", name, text.Count(w.Containers, "container", "containers"), text.Count(w.Images, "image", "images"), w.Internal)
+		p.printf("cluster      %s: %s of %s were judged\n", name, text.Count(w.Containers, "container", "containers"), text.Count(w.Images, "image", "images"))
+		if w.Internal > 0 {
+			p.printf("             %s of images in the cluster's own registry, which are not pulled from outside\n", text.Count(w.Internal, "container more is", "containers more are"))
+		}
 		if w.Through > 0 {
 			p.printf("             %s pulled through the cluster's own registry: what it has not stored it gets from outside\n", text.Count(w.Through, "container more is", "containers more are"))
 		}

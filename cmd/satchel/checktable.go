@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"io"
 	"slices"
 	"strings"
@@ -19,6 +20,9 @@ func printCheck(w io.Writer, r *check.Report, v view) error {
 		for _, kind := range kindsOf(r.Findings, fails) {
 			printKind(p, r.Findings, kind, fails, v)
 		}
+	}
+	if len(r.Findings) > 0 {
+		p.printf("\n") // what follows is the summary
 	}
 	printAudit(p, r.Cluster, v)
 	ok, tags := 0, 0
@@ -50,12 +54,42 @@ func printCheck(w io.Writer, r *check.Report, v view) error {
 	if tags > 0 {
 		p.printf("by tag       %s more, which nodes do not get: no rule for tags covers them\n", text.Count(tags, "name", "names"))
 	}
-	if r.Fails > 0 {
-		p.printf("result       %s would fail after the cut\n", text.Count(r.Fails, "thing", "things"))
-	} else {
-		p.printf("result       nothing was found that would fail\n")
-	}
+	p.printf("result       %s\n", resultOf(r.Findings))
 	return p.err
+}
+
+// resultOf says how many things would fail, and of what kinds they are: the list above may be long.
+func resultOf(list []check.Finding) string {
+	fail, unknown := 0, 0
+	var kinds []string
+	for _, kind := range kindsOf(list, true) {
+		n := findingsOf(list, kind, true)
+		if kind == check.Unknown || kind == check.Unread {
+			unknown += n
+			continue
+		}
+		fail += n
+		kinds = append(kinds, fmt.Sprintf("%s %d", kind, n))
+	}
+	switch {
+	case fail == 0 && unknown == 0:
+		return "nothing was found that would fail"
+	case fail == 0:
+		return text.Count(unknown, "thing is", "things are") + " not known"
+	case unknown == 0:
+		return text.Count(fail, "thing", "things") + " would fail after the cut: " + strings.Join(kinds, ", ")
+	}
+	return fmt.Sprintf("%s would fail after the cut: %s; %s not known", text.Count(fail, "thing", "things"), strings.Join(kinds, ", "), text.Count(unknown, "more is", "more are"))
+}
+
+// findingsOf counts the findings of one kind.
+func findingsOf(list []check.Finding, kind check.Kind, fails bool) (n int) {
+	for _, f := range list {
+		if f.Kind == kind && f.Fails == fails {
+			n++
+		}
+	}
+	return n
 }
 
 // byTagAlone reports whether nothing is wrong with an image but that it is named by a tag.
@@ -91,7 +125,7 @@ func printKind(p *printer, list []check.Finding, kind check.Kind, fails bool, v 
 		}
 		by[f.Do] = append(by[f.Do], f)
 	}
-	p.printf("%s %s\n", word, kind)
+	p.printf("%s %s (%d)\n", word, kind, findingsOf(list, kind, fails))
 	if kind == check.ByTag && !fails {
 		printTags(p, by, remedies)
 		return

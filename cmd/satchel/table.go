@@ -155,10 +155,18 @@ func pieces(s string, width int) (list []string) {
 }
 
 // broken breaks a text between words; a word that is too long loses its middle.
-func broken(s string, width int) (list []string) {
+func broken(s string, width int) []string {
+	words := strings.Fields(s)
+	for i := range words {
+		words[i] = elided(words[i], width)
+	}
+	return wrapped(strings.Join(words, " "), width)
+}
+
+// wrapped breaks a text between words; a word that is too long is a line that is too long.
+func wrapped(s string, width int) (list []string) {
 	line := ""
-	for _, word := range strings.Fields(s) {
-		word = elided(word, width)
+	for word := range strings.FieldsSeq(s) {
 		if line != "" && utf8.RuneCountInString(line)+1+utf8.RuneCountInString(word) > width {
 			list, line = append(list, line), ""
 		}
@@ -196,10 +204,15 @@ func (b *breaking) flush() error {
 	return err
 }
 
-// fit breaks one line; what follows stands below its text.
+// fit breaks one line; what follows stands below its text. In a line that is indented, no word is cut:
+// what to do may be a digest to copy.
 func (v view) fit(line string) string {
 	if utf8.RuneCountInString(line) <= v.columns {
 		return line
+	}
+	if indent := len(line) - len(strings.TrimLeft(line, " ")); indent > 0 && indent < hanging {
+		below := strings.Repeat(" ", indent+len(betweenCells))
+		return below[:indent] + strings.Join(wrapped(line[indent:], v.columns-len(below)), "\n"+below)
 	}
 	head, text := "", line
 	if line[hanging-1] == ' ' && utf8.ValidString(line[:hanging]) { // a word and spaces, as in "catalog      "
