@@ -187,6 +187,7 @@ func (c *checking) end() (*Report, error) {
 	}
 	r.Mirror = strings.Join(text.Sorted(mirrors), ", ")
 	r.OtherHosts = c.node.OtherHosts()
+	c.noteOthers()
 	if hosts := c.node.Proxied(); len(hosts) > 0 {
 		r.Notes = append(r.Notes, "this host asked "+text.Some(hosts, 3)+" through the proxy that its environment names (HTTPS_PROXY): nodes use the cluster's own proxy or none, so whether they reach it is not known")
 	}
