@@ -2,6 +2,8 @@ package main
 
 import (
 	"cmp"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/check"
@@ -27,6 +29,7 @@ func printAudit(p *printer, a *check.Audit, v view) {
 			p.printf("             %s pulled through the cluster's own registry: what it has not stored it gets from outside\n", text.Count(w.Through, "container more is", "containers more are"))
 		}
 	}
+	printLacking(p, a.Workloads)
 	if a.Followed > 0 {
 		p.printf("operators    %d of %d get what they follow\n", a.Followed-lacking(a.Operators), a.Followed)
 	}
@@ -35,6 +38,36 @@ func printAudit(p *printer, a *check.Audit, v view) {
 		p.printf("kubelet      %s\n", text.Printable(line))
 	}
 	printOutside(p, a.Outside, v)
+}
+
+// mostSpaces is how many namespaces the summary names.
+const mostSpaces = 6
+
+// printLacking sums up what of the cluster would not start again: by namespace, those with most first.
+func printLacking(p *printer, w *manifests.WorkloadReport) {
+	if w == nil || len(w.Findings) == 0 {
+		return
+	}
+	images, spaces := map[string]bool{}, map[string]int{}
+	for _, f := range w.Findings {
+		images[f.Image] = true
+		spaces[f.Namespace]++
+	}
+	names := slices.SortedFunc(maps.Keys(spaces), func(a, b string) int {
+		return cmp.Or(cmp.Compare(spaces[b], spaces[a]), cmp.Compare(a, b))
+	})
+	p.printf("would fail   %s of %s, in %s", text.Count(len(w.Findings), "container", "containers"), text.Count(len(images), "image", "images"), text.Count(len(names), "namespace", "namespaces"))
+	for i, name := range names[:min(len(names), mostSpaces)] {
+		sep := ", "
+		if i == 0 {
+			sep = ": "
+		}
+		p.printf("%s%s %d", sep, text.Printable(name), spaces[name])
+	}
+	if more := len(names) - mostSpaces; more > 0 {
+		p.printf(", and %d more", more)
+	}
+	p.printf("\n")
 }
 
 // lacking counts the operators that do not get what they follow, or of which nobody knows it. Where OLM resolves

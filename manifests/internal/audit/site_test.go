@@ -137,7 +137,14 @@ func TestSurroundings(t *testing.T) {
 		"a new rule": {nil, change(func(s *Side) {
 			s.After = []rules.Object{object(rules.DigestMirrors, "a", false, "q.io/shop/a", "q.io/shop/b")}
 		}), nil},
-		"a rule for tags":     {nil, change(func(s *Side) { s.After = []rules.Object{idms, object(rules.TagMirrors, "t", false, "q.io/shop/b")} }), []string{"applying the files drains every node: of q.io/shop/b"}},
+		"a rule for tags": {nil, change(func(s *Side) { s.After = []rules.Object{idms, object(rules.TagMirrors, "t", false, "q.io/shop/b")} }), []string{"applying the files drains every node: of q.io/shop/b"}},
+		"built by the cluster": {[]string{"{apiVersion: machineconfiguration.openshift.io/v1, kind: MachineOSConfig, metadata: {name: w}, spec: {machineConfigPool: {name: worker}}}"}, change(func(s *Side) {
+			s.After = []rules.Object{object(rules.DigestMirrors, "a", false, "q.io/shop/a", "q.io/shop/b")}
+		}), []string{"nodes of worker run images that the cluster builds itself"}},
+		"a policy of the site's": {[]string{"{apiVersion: operator.openshift.io/v1, kind: MachineConfiguration, metadata: {name: cluster}, spec: {nodeDisruptionPolicy: {files: [{path: /etc/containers/registries.conf, actions: [{type: None}]}]}}}"}, change(func(s *Side) { s.After = []rules.Object{idms, object(rules.TagMirrors, "t", false, "q.io/shop/b")} }), []string{"which counts instead: None"}},
+		"4.6": {[]string{"{apiVersion: config.openshift.io/v1, kind: ClusterVersion, metadata: {name: version}, status: {desired: {version: 4.6.9}, history: [{state: Completed, version: 4.6.9}]}}"}, change(func(s *Side) {
+			s.After = []rules.Object{object(rules.DigestMirrors, "a", false, "q.io/shop/a", "q.io/shop/b")}
+		}), []string{"drains and reboots every node"}},
 		"on one node":         {[]string{"{apiVersion: config.openshift.io/v1, kind: Infrastructure, metadata: {name: cluster}, status: {controlPlaneTopology: SingleReplica}}"}, change(func(s *Side) { s.After = []rules.Object{idms, object(rules.TagMirrors, "t", false, "q.io/shop/b")} }), nil},
 		"no mirror is known":  {[]string{proxy(".svc")}, Side{}, nil},
 		"image.config is odd": {[]string{fmt.Sprintf(imageConfig, "registrySources: {blockedRegistries: ['x y']}")}, plain, []string{"cannot be read"}},

@@ -223,7 +223,23 @@ func (a *around) drains() {
 	for _, d := range after.Drains(now) {
 		by[d.Why] = append(by[d.Why], d.Source)
 	}
+	const do = "apply it when nodes may drain; APPLY.md has the order"
+	own := a.trusted().Disruption(handover.NodeRegistries)
 	for why, sources := range by {
-		a.add(false, "rules", "apply it when nodes may drain; APPLY.md has the order", "applying the files drains every node: of %s, %s", text.Some(text.Sorted(sources), 3), why)
+		why = fmt.Sprintf("applying the files drains every node: of %s, %s", text.Some(text.Sorted(sources), 3), why)
+		if own != "" {
+			why += "; but " + own
+		}
+		a.add(false, "rules", do, "%s", why)
+	}
+	if len(by) > 0 || len(now.Differences(after, "")) == 0 {
+		return
+	}
+	if v, known := a.state.Running(); known && v.Major == 4 && v.Minor < 7 {
+		a.add(false, "rules", do, "applying the files drains and reboots every node: %s does so for any change of rules", v)
+	} else if known && v.Major == 4 && v.Minor == 7 {
+		a.add(false, "rules", do, "applying the files drains every node: %s does so for any change of rules", v)
+	} else if own != "" {
+		a.add(false, "rules", do, "applying the files changes rules of nodes: %s", own)
 	}
 }

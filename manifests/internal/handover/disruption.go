@@ -78,6 +78,19 @@ func (h *Handover) disruptionKnown() bool {
 	return known || h.OlderThan(16)
 }
 
+// Disruption says in words where a change of a file does something else to nodes of this cluster than elsewhere; ""
+// for nothing.
+func (h *Handover) Disruption(file string) string {
+	var says []string
+	if pools := h.layered(); len(pools) > 0 && !h.Hosted() {
+		says = append(says, "nodes of "+strings.ReplaceAll(text.And(pools), "`", "")+" run images that the cluster builds itself (MachineOSConfig), and may drain and reboot")
+	}
+	if does := h.sitePolicy(file); does != "" && !h.Hosted() {
+		says = append(says, "the cluster has a node disruption policy of its own for "+file+", which counts instead: "+does)
+	}
+	return strings.Join(says, "; ")
+}
+
 // PageDisruption says where a change of a file does more to nodes of this cluster than elsewhere.
 func (h *Handover) PageDisruption(p *page.Page, file string) {
 	if h.Hosted() {
