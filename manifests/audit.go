@@ -61,6 +61,8 @@ const (
 	LackUnread   = audit.LackUnread
 	LackChannel  = audit.LackChannel
 	LackPriority = audit.LackPriority
+	LackPlan     = audit.LackPlan
+	LackFuture   = audit.LackFuture
 )
 
 // FileNodeSecret is how a [NodeDifference] names the pull secret of a node.
@@ -90,18 +92,18 @@ func AuditWorkloads(ctx context.Context, c *Cluster, nodes WorkloadRules, mirror
 }
 
 // AuditOperators says which Subscriptions and ClusterExtensions of a cluster get nothing more from the
-// catalogs that serve them after the cut, and counts all of both kinds.
+// catalogs that serve them after the cut, which catalogs and InstallPlans hold them up, and what is deprecated. It
+// counts all Subscriptions and ClusterExtensions.
 func AuditOperators(c *Cluster, catalogs []ServedCatalog) (list []OperatorLack, count int) {
 	list, count = audit.Subscriptions(c, catalogs)
 	more, n := audit.Extensions(c, catalogs)
-	return append(list, more...), count + n
+	return slices.Concat(list, more, audit.InstallPlans(c, catalogs), audit.Deprecated(c, catalogs)), count + n
 }
 
 // ServeCatalog reads into a catalog what its image has of the operators of a cluster. Errors are those of
 // [ReadCatalog].
 func ServeCatalog(ctx context.Context, to *ServedCatalog, src oci.Source, root oci.Descriptor, c *Cluster) error {
-	wanted := audit.Packages(c)
-	packages, sure, err := audit.ReadCatalog(ctx, to.String(), src, root, func(pkg string) bool { return wanted[pkg] })
+	packages, sure, err := audit.ReadCatalog(ctx, to.String(), src, root, audit.Wanted(c))
 	to.Packages, to.Unsure = packages, !sure
 	return err
 }

@@ -74,7 +74,7 @@ func printLacking(p *printer, w *manifests.WorkloadReport) {
 // nothing because of a catalog that is gone, that is all of them, and said of the catalog.
 func lacking(list []manifests.OperatorLack) (n int) {
 	for _, o := range list {
-		if o.Kind == "Subscription" || o.Kind == "ClusterExtension" {
+		if o.Lacks != manifests.LackFuture && (o.Kind == "Subscription" || o.Kind == "ClusterExtension") {
 			n++
 		}
 	}

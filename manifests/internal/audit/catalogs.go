@@ -46,8 +46,9 @@ func (c *Catalog) away() string {
 
 // Package is what a catalog has of an operator.
 type Package struct {
-	Default  string // the default channel
-	Channels []Channel
+	Default    string // the default channel
+	Channels   []Channel
+	Deprecated []catalogdiff.Deprecation
 }
 
 // Channel is one of a package.
@@ -71,13 +72,15 @@ type Entry struct {
 
 // ReadCatalog reads a catalog from its image: the packages that are wanted. sure says that all of it could be
 // read. Errors are those of [catalogdiff.Contents].
-func ReadCatalog(ctx context.Context, name string, src oci.Source, root oci.Descriptor, wanted func(pkg string) bool) (all map[string]*Package, sure bool, err error) {
+func ReadCatalog(ctx context.Context, name string, src oci.Source, root oci.Descriptor, wanted func(p *catalog.Package) bool) (all map[string]*Package, sure bool, err error) {
 	all = map[string]*Package{}
-	sure, err = catalogdiff.Contents(ctx, name, src, root, func(p *catalog.Package) error {
-		if wanted(p.Name) {
-			all[p.Name] = packageOf(p)
+	sure, err = catalogdiff.Contents(ctx, name, src, root, func(p *catalog.Package, deprecated func() ([]catalogdiff.Deprecation, error)) (err error) {
+		if !wanted(p) {
+			return nil
 		}
-		return nil
+		all[p.Name] = packageOf(p)
+		all[p.Name].Deprecated, err = deprecated()
+		return err
 	})
 	return all, sure, err
 }

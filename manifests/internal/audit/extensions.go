@@ -51,13 +51,18 @@ func Extensions(state *cluster.State, catalogs []Catalog) (list []Operator, coun
 			continue
 		}
 		count++
-		of := x.Spec.Source.Catalog
-		one := Operator{Kind: "ClusterExtension", Name: text.ASCII(o.Name), Package: text.ASCII(of.Package), Channel: text.ASCII(strings.Join(of.Channels, ",")), Installed: text.ASCII(x.Status.Install.Bundle.Name)}
+		one := extender(o, x)
 		if one.lacksIn(x, catalogs) {
 			list = append(list, one)
 		}
 	}
 	return list, count
+}
+
+// extender is the operator of a ClusterExtension.
+func extender(o cluster.Object, x clusterExtension) Operator {
+	of := x.Spec.Source.Catalog
+	return Operator{Kind: o.Kind, Name: text.ASCII(o.Name), Package: text.ASCII(of.Package), Channel: text.ASCII(strings.Join(of.Channels, ",")), Installed: text.ASCII(x.Status.Install.Bundle.Name)}
 }
 
 // lacksIn says what an extension misses in the catalogs that it selects; false for nothing.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/blang/semver/v4"
 
+	"github.com/satchel-airgap/satchel/manifests/internal/catalog"
 	"github.com/satchel-airgap/satchel/manifests/internal/cluster"
 	"github.com/satchel-airgap/satchel/oci/text"
 )
@@ -26,11 +27,13 @@ const (
 	LackVersion   Lack = "version"   // no version is one of those that it asks for
 	LackPriority  Lack = "priority"  // several catalogs of one priority have it, and OLM takes it from none
 	LackUnread    Lack = "unread"    // the catalog cannot be read, so nobody knows
+	LackPlan      Lack = "plan"      // its InstallPlan failed
+	LackFuture    Lack = "future"    // the catalog says that it is deprecated; it is served all the same
 )
 
 // Operator is one of the cluster that the catalogs after the cut do not serve as it asks.
 type Operator struct {
-	Kind      string `json:"kind"` // Subscription or ClusterExtension
+	Kind      string `json:"kind"` // Subscription, ClusterExtension, CatalogSource or InstallPlan
 	Namespace string `json:"namespace,omitempty"`
 	Name      string `json:"name"`
 	Catalog   string `json:"catalog,omitempty"` // the object that it gets updates from
@@ -57,10 +60,15 @@ type subscription struct {
 	} `json:"status"`
 }
 
-// Packages lists those that Subscriptions and ClusterExtensions of a cluster name: of a catalog nothing
-// else is needed.
-func Packages(state *cluster.State) map[string]bool {
-	all := map[string]bool{}
+// Wanted tells which packages of a catalog are needed: those that Subscriptions and ClusterExtensions of a cluster
+// name, and those that have a bundle which an InstallPlan is to install.
+func Wanted(state *cluster.State) func(p *catalog.Package) bool {
+	all, bundles := map[string]bool{}, map[string]bool{}
+	for _, p := range state.InstallPlans() {
+		for _, b := range p.Bundles {
+			bundles[b] = true
+		}
+	}
 	for _, o := range state.Of("Subscription") {
 		var s subscription
 		if json.Unmarshal(o.Body, &s) == nil {
@@ -73,7 +81,9 @@ func Packages(state *cluster.State) map[string]bool {
 			all[x.Spec.Source.Catalog.Package] = true
 		}
 	}
-	return all
+	return func(p *catalog.Package) bool {
+		return all[p.Name] || len(bundles) > 0 && slices.ContainsFunc(p.Bundles, func(b catalog.Bundle) bool { return bundles[b.Name] })
+	}
 }
 
 // Subscriptions says which Subscriptions of a cluster get no updates from the catalogs that will serve
@@ -85,13 +95,18 @@ func Subscriptions(state *cluster.State, catalogs []Catalog) (list []Operator, c
 			continue
 		}
 		count++
-		one := Operator{Kind: "Subscription", Namespace: text.ASCII(o.Namespace), Name: text.ASCII(o.Name), Catalog: text.ASCII(s.Spec.Namespace + "/" + s.Spec.Source),
-			Package: text.ASCII(s.Spec.Package), Channel: text.ASCII(s.Spec.Channel), Installed: text.ASCII(s.Status.Installed)}
+		one := subscriber(o, s)
 		if one.lacksFrom(s, versionOf(state, o.Namespace, s.Status.Installed), catalogs) {
 			list = append(list, one)
 		}
 	}
 	return append(list, deadSources(state, catalogs)...), count
+}
+
+// subscriber is the operator of a Subscription.
+func subscriber(o cluster.Object, s subscription) Operator {
+	return Operator{Kind: o.Kind, Namespace: text.ASCII(o.Namespace), Name: text.ASCII(o.Name), Catalog: text.ASCII(s.Spec.Namespace + "/" + s.Spec.Source),
+		Package: text.ASCII(s.Spec.Package), Channel: text.ASCII(s.Spec.Channel), Installed: text.ASCII(s.Status.Installed)}
 }
 
 // global is the namespace whose CatalogSources OLM looks into for all others, by OpenShift's configuration.

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/satchel-airgap/satchel/manifests/internal/catalog"
+	"github.com/satchel-airgap/satchel/manifests/internal/catalogdiff"
 	"github.com/satchel-airgap/satchel/manifests/internal/documents"
 )
 
@@ -135,6 +137,80 @@ func TestDeadSources(t *testing.T) {
 	part.Unsure = true
 	if list, _ := Subscriptions(readCluster(t, subs[0]), []Catalog{part}); len(list) != 1 || list[0].Lacks != LackUnread || list[0].Stops || !strings.Contains(list[0].Detail, "By the rest of it: p.v1.0.0 is not in") {
 		t.Errorf("%+v", list)
+	}
+}
+
+// TestDeprecated: what the catalog says is to go is said of who follows it or has it, and stops nothing.
+func TestDeprecated(t *testing.T) {
+	t.Parallel()
+	c := sourceOf("redhat-operators", chain("stable", "1.0.0", "2.0.0"), chain("fast", "2.5.0"))
+	c.Packages["p"].Deprecated = []catalogdiff.Deprecation{{What: "channel stable", Message: "use fast"}, {What: "bundle p.v1.0.0", Message: "old"}, {What: "bundle p.v3.0.0"}}
+	v1 := c
+	v1.Kind, v1.Namespace = "ClusterCatalog", ""
+	all := sourceOf("redhat-operators", chain("fast", "2.5.0"))
+	all.Packages["p"].Deprecated = []catalogdiff.Deprecation{{What: "package", Message: "it ends"}}
+	const extension = "{apiVersion: olm.operatorframework.io/v1, kind: ClusterExtension, metadata: {name: x}, spec: {source: {catalog: {packageName: p, channels: [fast, stable]}}}, status: {install: {bundle: {name: p.v2.0.0}}}}"
+	for name, tc := range map[string]struct {
+		catalog Catalog
+		object  string
+		want    string
+	}{
+		"its channel and bundle": {c, subscriptionOf("redhat-operators", "p", "stable", "p.v1.0.0"), "channel stable is deprecated: use fast; bundle p.v1.0.0 is deprecated: old"},
+		"the default channel":    {c, subscriptionOf("redhat-operators", "p", "", "p.v2.0.0"), "channel stable is deprecated: use fast"},
+		"another channel":        {c, subscriptionOf("redhat-operators", "p", "fast", "p.v2.5.0"), ""},
+		"another catalog":        {c, subscriptionOf("other", "p", "stable", "p.v1.0.0"), ""},
+		"the package":            {all, subscriptionOf("redhat-operators", "p", "fast", ""), "package is deprecated: it ends"},
+		"an extension":           {v1, extension, "channel stable is deprecated: use fast"},
+	} {
+		var got []string
+		for _, o := range Deprecated(readCluster(t, tc.object), []Catalog{tc.catalog}) {
+			_, what, _ := strings.Cut(o.Detail, "says that the ")
+			if got = append(got, what); o.Stops || o.Lacks != LackFuture {
+				t.Errorf("%s: %+v", name, o)
+			}
+		}
+		if strings.Join(got, "; ") != tc.want {
+			t.Errorf("%s: %q, want %q", name, got, tc.want)
+		}
+	}
+}
+
+// TestInstallPlans: one that failed, or is to install what no catalog has, is found; earlier ones, and those that
+// nobody can judge, are not.
+func TestInstallPlans(t *testing.T) {
+	t.Parallel()
+	plan := func(name string, generation int, phase, bundle string) string {
+		return fmt.Sprintf("{apiVersion: operators.coreos.com/v1alpha1, kind: InstallPlan, metadata: {name: %s, namespace: ops}, spec: {approval: Manual, generation: %d, clusterServiceVersionNames: [%s]}, status: {phase: %s, catalogSources: [redhat-operators], plan: [{resolving: x}], conditions: [{type: Installed, status: 'False', message: no such image}]}}", name, generation, bundle, phase)
+	}
+	names := strings.Replace(subscriptionOf("redhat-operators", "p", "stable", "p.v1.0.0"), "status: {", "status: {installPlanRef: {name: one}, ", 1)
+	c := sourceOf("redhat-operators", chain("stable", "1.0.0", "2.0.0"))
+	unread := c
+	unread.Err = errors.New("away")
+	for name, tc := range map[string]struct {
+		catalog Catalog
+		objects []string
+		want    string
+	}{
+		"failed":                 {c, []string{names, plan("one", 1, "Failed", "p.v2.0.0")}, "one plan: it failed: no such image"},
+		"waits":                  {c, []string{names, plan("one", 1, "RequiresApproval", "p.v2.0.0")}, ""},
+		"waits for what is gone": {c, []string{names, plan("one", 1, "RequiresApproval", "p.v1.9.0")}, "one version: it is to install p.v1.9.0, which the catalogs after the cut do not have"},
+		"done":                   {c, []string{names, plan("one", 1, "Complete", "p.v1.9.0")}, ""},
+		"an earlier one":         {c, []string{names, plan("one", 2, "Complete", "p.v2.0.0"), plan("old", 1, "Failed", "p.v1.9.0")}, ""},
+		"the newest":             {c, []string{plan("two", 2, "Failed", "p.v2.0.0"), plan("old", 1, "Failed", "p.v1.9.0")}, "two plan: it failed: no such image"},
+		"it was not read":        {unread, []string{names, plan("one", 1, "RequiresApproval", "p.v1.9.0")}, ""},
+		"nobody serves that":     {sourceOf("other"), []string{names, plan("one", 1, "RequiresApproval", "p.v2.0.0")}, "one version: it is to install p.v2.0.0, which the catalogs after the cut do not have"},
+	} {
+		var got []string
+		for _, o := range InstallPlans(readCluster(t, tc.objects...), []Catalog{tc.catalog}) {
+			got = append(got, o.Name+" "+string(o.Lacks)+": "+o.Detail)
+		}
+		if strings.Join(got, "; ") != tc.want {
+			t.Errorf("%s: %q, want %q", name, got, tc.want)
+		}
+	}
+	wants := Wanted(readCluster(t, plan("one", 1, "RequiresApproval", "dep.v1")))
+	if !wants(&catalog.Package{Name: "dep", Bundles: []catalog.Bundle{{Name: "dep.v1"}}}) || wants(&catalog.Package{Name: "other"}) {
+		t.Error("the package of a dependency is not read, or all are")
 	}
 }
 

@@ -2,7 +2,9 @@ package catalogdiff
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
+	"strings"
 
 	"github.com/operator-framework/operator-registry/alpha/declcfg"
 
@@ -34,8 +36,9 @@ func Packages(ctx context.Context, name string, src oci.Source, root oci.Descrip
 	return sure, nil
 }
 
-// Contents gives each package of a catalog, as [Packages] does but without its documents.
-func Contents(ctx context.Context, name string, src oci.Source, root oci.Descriptor, each func(*catalog.Package) error) (sure bool, err error) {
+// Contents gives each package of a catalog, as [Packages] does but without its documents; deprecated reads what
+// the catalog says of its deprecations.
+func Contents(ctx context.Context, name string, src oci.Source, root oci.Descriptor, each func(p *catalog.Package, deprecated func() ([]Deprecation, error)) error) (sure bool, err error) {
 	c, err := open(ctx, name, src, root)
 	if err != nil {
 		return false, err
@@ -44,9 +47,31 @@ func Contents(ctx context.Context, name string, src oci.Source, root oci.Descrip
 	sure = len(c.Faults) == 0
 	for i := range c.Packages {
 		sure = sure && len(c.Packages[i].Faults) == 0
-		if err := each(&c.Packages[i]); err != nil {
+		p := &c.Packages[i]
+		if err := each(p, func() ([]Deprecation, error) { return deprecationsOf(c, p.Name) }); err != nil {
 			return false, err
 		}
 	}
 	return sure, nil
+}
+
+// Deprecation is what a catalog says of a package, or of a part of it, that is to go.
+type Deprecation struct {
+	What    string // "package", "channel NAME" or "bundle NAME"
+	Message string // what to do in its place
+}
+
+func deprecationsOf(c *catalog.Catalog, pkg string) (list []Deprecation, err error) {
+	docs, err := c.Of(pkg, declcfg.SchemaDeprecation)
+	for _, m := range docs {
+		var d declcfg.Deprecation
+		if err := json.Unmarshal(m.Blob, &d); err != nil {
+			return nil, err
+		}
+		for _, e := range d.Entries {
+			kind := strings.TrimPrefix(e.Reference.Schema, "olm.")
+			list = append(list, Deprecation{strings.TrimSpace(kind + " " + e.Reference.Name), e.Message})
+		}
+	}
+	return list, err
 }

@@ -11,7 +11,6 @@ import (
 	"strings"
 
 	ispec "github.com/opencontainers/image-spec/specs-go/v1"
-	"github.com/operator-framework/operator-registry/alpha/declcfg"
 
 	"github.com/satchel-airgap/satchel/manifests/internal/catalog"
 	"github.com/satchel-airgap/satchel/manifests/internal/filter"
@@ -168,16 +167,9 @@ func lineOf(c *catalog.Catalog, p *catalog.Package) (line packageLine, err error
 			line.Bundles = append(line.Bundles, bundleLine{b.Name, b.Image})
 		}
 	}
-	docs, err := c.Of(p.Name, declcfg.SchemaDeprecation)
-	for _, m := range docs {
-		var d declcfg.Deprecation
-		if err := json.Unmarshal(m.Blob, &d); err != nil {
-			return line, err
-		}
-		for _, e := range d.Entries {
-			kind := strings.TrimPrefix(e.Reference.Schema, "olm.")
-			line.Deprecated = append(line.Deprecated, strings.TrimSpace(kind+" "+e.Reference.Name))
-		}
+	deprecated, err := deprecationsOf(c, p.Name)
+	for _, d := range deprecated {
+		line.Deprecated = append(line.Deprecated, d.What)
 	}
 	line.Deprecated = text.Sorted(line.Deprecated)
 	return line, err

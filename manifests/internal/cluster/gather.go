@@ -124,6 +124,7 @@ func (g *gathering) answered() error {
 	for _, k := range kinds {
 		name := k.name()
 		switch {
+		case k.aside:
 		case g.query.heard[name]:
 			g.state.whole[k.kind] = true
 		case k.own || g.query.asked[name]:
@@ -283,7 +284,7 @@ func (g *gathering) known(k *known, h head, body []byte) error {
 // use notes what an object names, as for files of prune.
 func (g *gathering) use(k *known, h head, body []byte) error {
 	switch k.kind {
-	case "Namespace", "Node", "ConfigMap", "ClusterOperator":
+	case "Namespace", "Node", "ConfigMap", "ClusterOperator", "InstallPlan", "APIRequestCount":
 		return nil
 	}
 	one := reading{use: g.state.Use, file: g.state.Name, kind: fetched}
@@ -343,8 +344,12 @@ func copied(body []byte) bool {
 	return json.Unmarshal(body, &csv) == nil && (csv.Metadata.Labels["olm.copiedFrom"] != "" || csv.Status.Reason == "Copied")
 }
 
-// mayKeep reports whether an object is kept: of ConfigMaps those that may be named, of the rest all.
+// mayKeep reports whether an object is kept: of ConfigMaps those that may be named, of some kinds those that
+// something is left of, of the rest all.
 func mayKeep(o Object) bool {
+	if o.Kind == "InstallPlan" || o.Kind == "APIRequestCount" {
+		return !trimmedAway(o.Body)
+	}
 	_, signature := o.Labels[labelSignatures]
 	switch {
 	case o.Kind != configMaps.kind, o.Labels[labelOurs] == ours, o.Namespace == namespaceConfig:

@@ -12,6 +12,7 @@ type known struct {
 	only                  string // the name of the one object that a cluster has; "" for kinds that may have several
 	gathered              bool   // a must-gather asks for all of them, and writes each into a file (must-gather, collection-scripts/gather)
 	olm                   bool   // it has the category olm, which a must-gather inspects in all namespaces (gather_olm)
+	aside                 bool   // it is too much to ask for: only a must-gather, or what somebody fetched by hand, has it
 	since                 int    // the first version of the query that asks for it; 0: all do
 	capability            string // of the cluster, without which it has no such kind (openshift/api, config/v1); "" for none
 	trim                  func(object map[string]any)
@@ -70,8 +71,10 @@ var kinds = []known{
 	{resource: "subscriptions", group: "operators.coreos.com", kind: "Subscription", olm: true, spaced: true, keep: true},
 	{resource: "clusterserviceversions", group: "operators.coreos.com", kind: "ClusterServiceVersion", olm: true, spaced: true, keep: true, trim: trimCSV},
 	{resource: "operatorconditions", group: "operators.coreos.com", kind: "OperatorCondition", olm: true, spaced: true, since: 3, keep: true},
+	{resource: "installplans", group: "operators.coreos.com", kind: "InstallPlan", olm: true, aside: true, spaced: true, keep: true, trim: trimInstallPlan},
 	{resource: "clustercatalogs", group: "olm.operatorframework.io", kind: "ClusterCatalog", capability: "OperatorLifecycleManagerV1", keep: true},
 	{resource: "clusterextensions", group: "olm.operatorframework.io", kind: "ClusterExtension", capability: "OperatorLifecycleManagerV1", keep: true},
+	{resource: "apirequestcounts", group: "apiserver.openshift.io", kind: "APIRequestCount", gathered: true, aside: true, keep: true, trim: trimAPIRequestCount}, // the operator of the API server names them as its own
 	{resource: "updateservices", group: "updateservice.operator.openshift.io", kind: "UpdateService", spaced: true, keep: true},
 	{resource: "clusterimagesets", group: "hive.openshift.io", kind: "ClusterImageSet", keep: true},
 	{resource: "hostedclusters", group: "hypershift.openshift.io", kind: "HostedCluster", spaced: true, keep: true},

@@ -20,9 +20,11 @@ const queryVersion = 3
 func Query(file string) string {
 	var own, custom []string
 	for _, k := range kinds {
-		if k.own {
+		switch {
+		case k.aside:
+		case k.own:
 			own = append(own, k.name())
-		} else {
+		default:
 			custom = append(custom, k.name())
 		}
 	}

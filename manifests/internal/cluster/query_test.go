@@ -144,6 +144,9 @@ func TestQueryLine(t *testing.T) {
 	if strings.Contains(strings.ToLower(line), "secret") || strings.Contains(line, "machineconfigs.") || strings.Contains(line, "\n") || len(line) > 3500 {
 		t.Error(line)
 	}
+	if strings.Contains(line, "installplans") || strings.Contains(line, "apirequestcounts") {
+		t.Error("what is too large is asked for")
+	}
 	for part := range strings.SplitSeq(line, "oc ") {
 		if !strings.HasPrefix(part, "get ") && part != "(c=$(" {
 			t.Errorf("a command that does more than read: %s", part)

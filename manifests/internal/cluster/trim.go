@@ -1,8 +1,10 @@
 package cluster
 
 import (
+	"cmp"
 	"encoding/json"
 	"maps"
+	"slices"
 	"strings"
 )
 
@@ -93,4 +95,70 @@ func trimBuildConfig(o map[string]any) {
 		only(strategies, name, "from")
 	}
 	delete(o, "status")
+}
+
+// trimInstallPlan leaves what an InstallPlan is to install, and whether it waits or failed; of one that is
+// done, nothing. It has a copy of all that it creates.
+func trimInstallPlan(o map[string]any) {
+	only(o, "metadata", "name", "namespace", "labels", "resourceVersion")
+	only(o, "status", "phase", "conditions", "catalogSources", "message")
+	if status, ok := o["status"].(map[string]any); ok && status["phase"] == "Complete" {
+		delete(o, "spec")
+		delete(o, "status")
+	}
+}
+
+// mostAPIUsers is how many users of an API are kept: the API server itself counts ten of a node and hour.
+const mostAPIUsers = 30
+
+// trimAPIRequestCount leaves who used an API in the last 24 hours, each user once, in the place of an hour and a
+// node; of an API that stays, nothing (openshift/api, apiserver/v1).
+func trimAPIRequestCount(o map[string]any) {
+	only(o, "metadata", "name", "resourceVersion")
+	delete(o, "spec")
+	status, _ := o["status"].(map[string]any)
+	removed, _ := status["removedInRelease"].(string)
+	delete(o, "status")
+	if removed == "" {
+		return
+	}
+	counts := map[[2]string]float64{}
+	for _, hour := range within(status, "last24h") { // the current hour is one of them
+		for _, node := range within(hour, "byNode") {
+			for _, user := range within(node, "byUser") {
+				u, _ := user.(map[string]any)
+				name, _ := u["username"].(string)
+				agent, _ := u["userAgent"].(string)
+				if n, _ := u["requestCount"].(float64); n > 0 && len(name)+len(agent) <= maxName {
+					counts[[2]string{name, agent}] += n
+				}
+			}
+		}
+	}
+	users := []any{}
+	for _, u := range slices.SortedFunc(maps.Keys(counts), func(a, b [2]string) int {
+		return cmp.Or(cmp.Compare(counts[b], counts[a]), slices.Compare(a[:], b[:]))
+	}) {
+		if len(users) < mostAPIUsers {
+			users = append(users, map[string]any{"username": u[0], "userAgent": u[1], "requestCount": counts[u]})
+		}
+	}
+	o["status"] = map[string]any{"removedInRelease": removed, "requestCount": status["requestCount"],
+		"last24h": []any{map[string]any{"byNode": []any{map[string]any{"byUser": users}}}}}
+}
+
+// within lists what a field of an object has.
+func within(value any, field string) []any {
+	object, _ := value.(map[string]any)
+	list, _ := object[field].([]any)
+	return list
+}
+
+// trimmedAway reports whether nothing is left of an object.
+func trimmedAway(body []byte) bool {
+	var o struct {
+		Spec   json.RawMessage `json:"spec"`
+		Status json.RawMessage `json:"status"`
+	}
+	return json.Unmarshal(body, &o) == nil && o.Spec == nil && o.Status == nil
 }

@@ -68,6 +68,9 @@ func Judge(state *cluster.State, t Target) *Judgement {
 	}
 	j.subscriptions()
 	j.pools()
+	if minor {
+		j.removedAPIs(t.To)
+	}
 	j.unknown(minor)
 	return j.out
 }
@@ -210,20 +213,23 @@ func (j *judge) clusterOperators() {
 	}
 }
 
+// minorSteps are the steps of the way that lead to another minor version. Where no way is known, the gates of the
+// version that runs count for any.
+func (j *judge) minorSteps() []updatepath.Step {
+	if len(j.way) == 0 {
+		return []updatepath.Step{{From: j.from, To: semver.Version{Major: j.from.Major, Minor: j.from.Minor + 1}}}
+	}
+	return slices.DeleteFunc(slices.Clone(j.way), func(s updatepath.Step) bool { return !s.Minor() })
+}
+
 // gates are those of the minor version that runs and, of later ones, those that are known.
 func (j *judge) gates() {
 	if !j.known {
 		return
 	}
-	steps := j.way
-	if len(steps) == 0 { // no way is known; the gates of the version that runs count for any
-		steps = []updatepath.Step{{From: j.from, To: semver.Version{Major: j.from.Major, Minor: j.from.Minor + 1}}}
-	}
+	steps := j.minorSteps()
 	shown := j.ConfigMapData("openshift-config-managed", "admin-gates")
 	for i, s := range steps {
-		if !s.Minor() {
-			continue
-		}
 		for _, g := range j.gatesOf(s) {
 			_, now := shown[g.name]
 			now = now && updatepath.MinorOf(s.From) == updatepath.MinorOf(j.from)
@@ -341,6 +347,7 @@ func (j *judge) subscriptions() {
 			j.add(false, o.Namespace+"/clusterserviceversion/"+o.Name, "see what it waits for: oc describe csv "+o.Name+" -n "+o.Namespace, "its phase is %s%s", p, after(cut(csv.Status.Message, csv.Status.Reason)))
 		}
 	}
+	told := map[string]bool{}
 	for _, o := range j.Site.Cluster.Of("Subscription") {
 		var s struct {
 			Spec struct {
@@ -358,15 +365,24 @@ func (j *judge) subscriptions() {
 		}
 		do := "oc get installplan -n " + o.Namespace
 		if s.Status.Plan.Name != "" {
-			do = fmt.Sprintf(`oc patch installplan %s -n %s --type=merge -p '{"spec":{"approved":true}}'`, s.Status.Plan.Name, o.Namespace)
+			do = fmt.Sprintf(approve, s.Status.Plan.Name, o.Namespace)
 		}
 		have := s.Status.Installed
 		if have == "" {
 			have = "nothing"
 		}
+		told[o.Namespace+"/"+s.Status.Plan.Name] = true
 		j.add(false, o.Namespace+"/subscription/"+o.Name, do, "an InstallPlan waits for approval: %s is installed, and %s is to be", have, s.Status.Current)
 	}
+	for _, p := range j.Site.Cluster.InstallPlans() {
+		if p.Phase == cluster.PlanWaits && !told[p.Namespace+"/"+p.Name] {
+			j.add(false, p.Namespace+"/installplan/"+p.Name, fmt.Sprintf(approve, p.Name, p.Namespace), "it waits for approval, to install %s", text.Some(p.Bundles, 3))
+		}
+	}
 }
+
+// approve is the command that approves an InstallPlan: its name, and its namespace.
+const approve = `oc patch installplan %s -n %s --type=merge -p '{"spec":{"approved":true}}'`
 
 // pools are those of machines that no update gets through: paused or degraded.
 func (j *judge) pools() {

@@ -69,6 +69,7 @@ func TestJudge(t *testing.T) {
 	gates := "{apiVersion: v1, kind: ConfigMap, metadata: {name: admin-gates, namespace: openshift-config-managed}, data: {ack-4.16-kube-in-4.17: read this, ack-4.15-old: old}}"
 	acks := "{apiVersion: v1, kind: ConfigMap, metadata: {name: admin-acks, namespace: openshift-config}, data: {ack-4.16-kube-in-4.17: 'true'}}"
 	manual := "{apiVersion: operators.coreos.com/v1alpha1, kind: Subscription, metadata: {name: s, namespace: ops}, spec: {name: p, channel: c, installPlanApproval: Manual}, status: {installedCSV: p.v1, currentCSV: p.v2, installPlanRef: {name: install-x}}}"
+	plan := "{apiVersion: operators.coreos.com/v1alpha1, kind: InstallPlan, metadata: {name: install-x, namespace: ops}, spec: {approval: Manual, clusterServiceVersionNames: [p.v2]}, status: {phase: RequiresApproval}}"
 	operatorCondition := "{apiVersion: operators.coreos.com/v2, kind: OperatorCondition, metadata: {name: a.v1, namespace: ops}, spec: {conditions: [{type: Upgradeable, status: 'False', message: migrating}]}}"
 	overridden := strings.Replace(operatorCondition, "spec: {", "spec: {overrides: [{type: Upgradeable, status: 'True'}], ", 1)
 	olm := "{apiVersion: config.openshift.io/v1, kind: ClusterOperator, metadata: {name: olm}, status: {conditions: [{type: Upgradeable, status: 'False', message: 'bundle \"x.v1\" for ClusterExtension \"x\"'}]}}"
@@ -110,6 +111,8 @@ func TestJudge(t *testing.T) {
 		"failed":                         {"4.17.3", []string{"4.17.3"}, []string{csvOf("ops", "a.v1", "", "Failed")}, "4.17.3", []string{"ops/clusterserviceversion/a.v1"}},
 		"not there yet":                  {"4.17.3", []string{"4.17.3"}, []string{csvOf("ops", "a.v1", "", "Installing")}, "4.17.3", []string{"ops/clusterserviceversion/a.v1"}},
 		"waits for approval":             {"4.17.3", []string{"4.17.3"}, []string{manual}, "4.17.3", []string{"ops/subscription/s"}},
+		"waits, without a Subscription":  {"4.17.3", []string{"4.17.3"}, []string{plan}, "4.17.3", []string{"ops/installplan/install-x"}},
+		"waits, said of the first":       {"4.17.3", []string{"4.17.3"}, []string{manual, plan}, "4.17.3", []string{"ops/subscription/s"}},
 		"workers paused":                 {"4.17.3", []string{"4.17.3"}, []string{pool("worker", "paused: true")}, "4.17.3", []string{"machineconfigpool/worker"}},
 		"masters paused":                 {"4.17.3", []string{"4.17.3"}, []string{pool("master", "paused: true")}, "4.17.3", []string{"!machineconfigpool/master"}},
 		"a degraded pool":                {"4.17.3", []string{"4.17.3"}, []string{conditionOf(mcoV1, "MachineConfigPool", "worker", "Degraded", "True")}, "4.17.3", []string{"!machineconfigpool/worker"}},
@@ -132,6 +135,52 @@ func TestJudge(t *testing.T) {
 				t.Errorf("holds: %v", j.Holds())
 			}
 		})
+	}
+}
+
+// TestJudgeAPIs: who uses an API that the target no longer has is named, without the parts of the platform; where that
+// was not read, a gate about it says so.
+func TestJudgeAPIs(t *testing.T) {
+	t.Parallel()
+	api := func(removed string, users ...string) string {
+		var list []string
+		for _, u := range users {
+			list = append(list, "{username: '"+u+"', userAgent: tool/1, requestCount: 3}")
+		}
+		return fmt.Sprintf("{apiVersion: apiserver.openshift.io/v1, kind: APIRequestCount, metadata: {name: widgets.v1beta1.example.io}, spec: {numberOfUsersToReport: 10}, status: {removedInRelease: '%s', requestCount: 3, last24h: [{}, {byNode: [{nodeName: n, byUser: [%s]}]}]}}", removed, strings.Join(list, ", "))
+	}
+	const name = "ack-4.16-kube-1.30-api-removals-in-4.17"
+	gate := "{apiVersion: v1, kind: ConfigMap, metadata: {name: admin-gates, namespace: openshift-config-managed}, data: {" + name + ": read this}}"
+	acks := "{apiVersion: v1, kind: ConfigMap, metadata: {name: admin-acks, namespace: openshift-config}, data: {" + name + ": 'true'}}"
+	sub := "{apiVersion: operators.coreos.com/v1alpha1, kind: Subscription, metadata: {name: s, namespace: openshift-operators}, spec: {name: p}}"
+	platform := []string{"system:kube-controller-manager", "system:serviceaccount:kube-system:namespace-controller", "system:serviceaccount:openshift-x:y"}
+	for what, tc := range map[string]struct {
+		more []string
+		want string
+	}{
+		"used":            {[]string{api("1.30", append(platform, "system:serviceaccount:shop:ci", "jane")...)}, "apirequestcount/widgets.v1beta1.example.io: Kubernetes 1.30 no longer has it (4.17.3 has 1.30), and it was used within 24 hours by jane (tool/1), system:serviceaccount:shop:ci (tool/1)"},
+		"by an operator":  {[]string{sub, api("1.30", "system:serviceaccount:openshift-operators:op")}, "apirequestcount/widgets.v1beta1.example.io: Kubernetes 1.30 no longer has it (4.17.3 has 1.30), and it was used within 24 hours by system:serviceaccount:openshift-operators:op (tool/1)"},
+		"by the platform": {[]string{api("1.30", platform...)}, ""},
+		"later":           {[]string{api("1.31", "jane")}, ""},
+		"it stays":        {[]string{api("", "jane")}, ""},
+		"not used":        {[]string{api("1.30")}, ""},
+		"not read":        {[]string{gate}, "gate/" + name + ": it is not acknowledged: read this; apirequestcounts: 4.17.3 removes APIs, and which programs use them was not read"},
+		"acknowledged":    {[]string{gate, acks}, ""},
+	} {
+		j := Judge(cluster416(t, tc.more...), Target{To: semver.MustParse("4.17.3"), Payloads: payloads("4.17.3")})
+		var got []string
+		for _, b := range j.Blockers {
+			got = append(got, b.Object+": "+b.Why)
+			if b.Holds != strings.HasPrefix(b.Object, "gate/") || b.Do == "" {
+				t.Errorf("%s: %+v", what, b)
+			}
+		}
+		if strings.Join(got, "; ") != tc.want {
+			t.Errorf("%s: %q, want %q", what, got, tc.want)
+		}
+	}
+	if n := kubernetesOf(semver.MustParse("5.1.0")); n != 37 {
+		t.Errorf("5.1 has Kubernetes 1.%d", n)
 	}
 }
 

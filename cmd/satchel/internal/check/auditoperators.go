@@ -58,6 +58,14 @@ func lacksDo(o manifests.OperatorLack) string {
 	if o.Kind == "CatalogSource" {
 		return "delete it, or carry its catalog with the next bundle; one of the default catalogs is switched off as APPLY.md says"
 	}
+	switch {
+	case o.Lacks == manifests.LackFuture:
+		return "see what its message says; it is served as long as the catalog has it"
+	case o.Lacks == manifests.LackPlan:
+		return "see what it says: oc describe installplan " + o.Name + " -n " + o.Namespace + "; once that is mended, delete it and the ClusterServiceVersion that it was to make, and OLM makes another"
+	case o.Kind == "InstallPlan":
+		return "approve it, and let it end before the cut; or carry what it installs with the next bundle; or delete it, and OLM makes another from the catalogs that are there then"
+	}
 	switch o.Lacks {
 	case manifests.LackSource:
 		return "apply the catalogs among the files, or let it follow one of them"
