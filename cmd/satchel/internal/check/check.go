@@ -146,6 +146,9 @@ func (c *checking) images(ctx context.Context) error {
 	if err := c.askAll(ctx, c.named()); err != nil {
 		return err
 	}
+	if err := c.moved(ctx); err != nil {
+		return err
+	}
 	if err := c.releases(ctx); err != nil {
 		return err
 	}

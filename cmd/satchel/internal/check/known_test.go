@@ -178,6 +178,11 @@ func TestMoved(t *testing.T) {
 		}
 	}
 	r, _ = w.run(o)
+	if !slices.ContainsFunc(r.Findings, func(f check.Finding) bool {
+		return f.Kind == check.Moved && !f.Fails && f.Image == w.mirror.Host+"/in"+strings.TrimPrefix(repo, w.Proxy.Host)+":v1"
+	}) {
+		t.Errorf("nothing is said of the tag in the mirror: %+v", r.Findings)
+	}
 	i := slices.IndexFunc(r.Images, func(img *check.Image) bool { return img.Image == repo+":v1" })
 	if i < 0 || r.Images[i].OK || len(r.Images[i].Findings()) != 1 || r.Images[i].Findings()[0].Kind != check.ByTag {
 		t.Errorf("%+v", r.Images)
