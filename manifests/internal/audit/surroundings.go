@@ -140,11 +140,12 @@ func (a *around) sources() {
 // payload's own repository is never blocked.
 func (a *around) refused(src site.RegistrySources, sources []string) {
 	var blocked, foreign []string
+	payload := a.payload()
 	for _, name := range sources {
-		if handover.Within(name, src.Blocked) {
+		if handover.Within(name, src.Blocked) && name != payload {
 			blocked = append(blocked, name)
 		}
-		if len(src.Allowed) > 0 && !handover.Within(name, src.Allowed) {
+		if len(src.Allowed) > 0 && !handover.Within(name, src.Allowed) && name != payload {
 			foreign = append(foreign, name)
 		}
 	}
@@ -154,6 +155,27 @@ func (a *around) refused(src site.RegistrySources, sources []string) {
 	if len(foreign) > 0 {
 		a.add(true, imageObject, editImage+": add them to allowedRegistries", "nodes refuse the images of %s even from the mirror: allowedRegistries lacks them", text.Some(foreign, 3))
 	}
+}
+
+// payload is the repository of the release that runs, which nodes may always use (Machine Config Operator,
+// getValidBlockedAndAllowedRegistries); "" where it is not known.
+func (a *around) payload() string {
+	var cv struct {
+		Status struct {
+			Desired struct {
+				Image string `json:"image"`
+			} `json:"desired"`
+		} `json:"status"`
+	}
+	one, ok := a.state.One("ClusterVersion", "", "version")
+	if !ok || json.Unmarshal(one.Body, &cv) != nil {
+		return ""
+	}
+	ref, err := oci.ParseRef(cv.Status.Desired.Image)
+	if err != nil {
+		return ""
+	}
+	return ref.Name()
 }
 
 // trusted is what the judgements of package trust stand on.

@@ -145,6 +145,7 @@ type Report struct {
 	Images     int        `json:"images"`                // different ones among them
 	Internal   int        `json:"internal"`              // containers whose image the cluster's own registry has
 	Through    int        `json:"through,omitempty"`     // containers whose image that registry gets from outside where it has not stored it
+	Never      int        `json:"neverPulled,omitempty"` // containers that run, and whose image nobody pulls: their pull policy is Never
 	Vague      []string   `json:"byParameter,omitempty"` // workloads that name an image by a parameter, which nobody has set yet
 	Windows    int        `json:"windows,omitempty"`     // containers on nodes of Windows, which were not judged
 	Left       int        `json:"left,omitempty"`
@@ -214,6 +215,10 @@ func (j *judging) sort() (list []container) {
 	}
 	for _, s := range j.Cluster.Starts {
 		if s.Kind == "CatalogSource" {
+			continue
+		}
+		if _, signed := j.policies[s.Namespace]; s.Pull == "Never" && s.ID != "" && (!signed || s.Namespace == "") { // where signatures count for what is on the node, it is judged
+			j.report.Never += max(1, s.Pods)
 			continue
 		}
 		if s.Windows {
@@ -474,6 +479,9 @@ func (j *judging) end() {
 	r.Unknown = text.Sorted(r.Unknown)
 	if r.Vague = text.Sorted(r.Vague); len(r.Vague) > 0 {
 		r.Notes = append(r.Notes, text.Count(len(r.Vague), "workload names", "workloads name")+" an image by a parameter that nothing sets, and nobody knows which it is: "+text.Some(r.Vague, 3))
+	}
+	if r.Never > 0 {
+		r.Notes = append(r.Notes, text.Count(r.Never, "container has", "containers have")+" the pull policy Never: nodes run what they have, before the cut and after it")
 	}
 	if r.Windows > 0 {
 		r.Notes = append(r.Notes, text.Count(r.Windows, "container", "containers")+" on nodes of Windows were not judged: those do not pull as the others do")

@@ -131,6 +131,7 @@ func TestWorkloads(t *testing.T) {
 		"there":                          {mirrorOf(rules.DigestMirrors, byDigest), []string{podOf("a", byDigest, "")}, nil, nil, ""},
 		"missing":                        {mirrorOf(rules.DigestMirrors, byDigest), []string{podOf("a", byDigest, "")}, func(m *mirrored) { clear(m.has) }, []string{"deployment/a: missing"}, "m.example:5000/shop/a: 404"},
 		"missing, on the node":           {mirrorOf(rules.DigestMirrors, byDigest), []string{podOf("a", byDigest, ", imagePullPolicy: IfNotPresent")}, func(m *mirrored) { clear(m.has) }, []string{"deployment/a: missing, stays"}, ""},
+		"never pulled":                   {mirrorOf(rules.DigestMirrors, byDigest), []string{podOf("a", byDigest, ", imagePullPolicy: Never")}, func(m *mirrored) { clear(m.has) }, nil, ""},
 		"missing, pulled again":          {mirrorOf(rules.DigestMirrors, byDigest), []string{podOf("a", byDigest, ", imagePullPolicy: Always")}, func(m *mirrored) { clear(m.has) }, []string{"deployment/a: missing"}, ""},
 		"a tag, rules for digests":       {mirrorOf(rules.ContentSource, byTag), []string{podOf("a", byTag, "")}, nil, []string{"deployment/a: byTag"}, "q.io/shop/a@" + hex(1)},
 		"a tag, rules for tags":          {mirrorOf(rules.TagMirrors, byTag), []string{podOf("a", byTag, "")}, nil, nil, ""},

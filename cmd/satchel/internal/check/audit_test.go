@@ -126,6 +126,8 @@ func testAuditFound(t *testing.T, w *world) {
 		"for some of the nodes":          {[]string{node("amd64"), pod("a", byDigest, ""), strings.NewReplacer("name: n1", "name: n2", "amd64", "s390x").Replace(node("amd64")), strings.Replace(pod("b", byDigest, ""), "nodeName: n1", "nodeName: n2", 1)}, []string{"architecture shop/deployment/b c"}, "its nodes are s390x"},
 		"unsigned":                       {[]string{pod("a", byDigest, ""), policy("ClusterImagePolicy", "", repo(byDigest))}, []string{"unsigned shop/deployment/a c"}, "when they pull"},
 		"unsigned, namespaced":           {[]string{pod("a", byDigest, ", imagePullPolicy: IfNotPresent"), policy("ImagePolicy", "\n  namespace: shop", repo(byDigest))}, []string{"unsigned shop/deployment/a c"}, "whenever a container is made"},
+		"unsigned, never pulled":         {[]string{pod("a", byDigest, ", imagePullPolicy: Never"), policy("ImagePolicy", "\n  namespace: shop", repo(byDigest))}, []string{"unsigned shop/deployment/a c"}, "whenever a container is made"},
+		"never pulled":                   {[]string{pod("a", gone, ", imagePullPolicy: Never")}, nil, ""},
 		"unsigned, where another counts": {[]string{pod("a", byDigest, ", imagePullPolicy: IfNotPresent"), policy("ClusterImagePolicy", "", repo(byDigest)), policy("ImagePolicy", "\n  namespace: shop", repo(index))}, []string{"unsigned shop/deployment/a c"}, "whenever a container is made"},
 		"another namespace's":            {[]string{pod("a", byDigest, ""), policy("ImagePolicy", "\n  namespace: other", repo(byDigest))}, nil, ""},
 		"no package":                     {[]string{fmt.Sprintf(subscribed, "none", source, "none.v1.0.0")}, []string{"operator ops/subscription/none"}, "does not have the package"},

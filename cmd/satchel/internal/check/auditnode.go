@@ -26,7 +26,7 @@ func (c *checking) auditNode() error {
 		a.NodeFiles = append(a.NodeFiles, manifests.CompareNodeSecret(c.Audit.OnNode, c.nodeEntries(), c.rules.Mirrors())...)
 	}
 	for _, d := range a.NodeFiles {
-		c.report.add(Finding{Kind: NodeFile, Fails: d.Fails, Object: d.File + " " + d.Entry, Wrong: d.Wrong, Do: nodeDo(d)})
+		c.report.add(Finding{Kind: NodeFile, Fails: d.Fails, Object: d.File + " " + d.Entry, Wrong: d.Wrong, Do: c.nodeDo(d)})
 	}
 	if k := c.Audit.Kubelet; k != nil {
 		a.Kubelet = k.Says()
@@ -35,12 +35,14 @@ func (c *checking) auditNode() error {
 }
 
 // nodeDo says what to do about a difference.
-func nodeDo(d manifests.NodeDifference) string {
+func (c *checking) nodeDo(d manifests.NodeDifference) string {
 	switch {
 	case !d.Fails:
 		return ""
 	case d.Do != "":
 		return d.Do
+	case c.Handover == nil:
+		return "see that the node's pool is Updated, and neither paused nor degraded"
 	case d.File == manifests.FileNodeSecret:
 		return "apply the pull secret as APPLY.md says, and see that the node's pool is Updated"
 	}
@@ -63,7 +65,10 @@ func (c *checking) nodeEntries() *manifests.PullSecret {
 // auditRegistries holds registries.conf against what the cluster's objects give now, and against what the
 // files bring, which the node can have only once they were applied.
 func (c *checking) auditRegistries() ([]manifests.NodeDifference, error) {
-	const after = "the files for the cluster"
+	after := "the files for the cluster"
+	if c.Handover == nil {
+		after = "the cluster's objects"
+	}
 	all, err := manifests.CompareNodeRegistries(c.Audit.Registries, c.rules, after)
 	if err != nil {
 		return nil, fmt.Errorf("compare the registries.conf of a node: %w", err)
