@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/distribution/reference"
 	"go.podman.io/image/v5/pkg/sysregistriesv2"
@@ -39,8 +40,9 @@ type NodeConfig struct {
 	// its tokens from there: no request is sent there, nor to a host below one of them. The source of each
 	// image that is asked for counts, too.
 	Sources   []string
-	Tries     int    // of what may go better the next time; 0: 3
-	Temp      string // where a private directory is made; "" is the usual place
+	Tries     int           // of what may go better the next time; 0: 3
+	Stall     time.Duration // how long a registry may give nothing; 0: a minute
+	Temp      string        // where a private directory is made; "" is the usual place
 	UserAgent string
 }
 

@@ -1,11 +1,17 @@
 package transport
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net"
 	"time"
+
+	"github.com/satchel-airgap/satchel/transport/internal/watch"
 )
+
+// nodeStall is how long a registry may give nothing, unless it is said otherwise.
+const nodeStall = time.Minute
 
 // downFor is how long a registry that nobody could connect to is not asked again.
 const downFor = 10 * time.Second
@@ -61,6 +67,37 @@ func noConnection(err error) bool {
 	return is && op.Op == "dial"
 }
 
+// stall is how long a registry may give nothing.
+func (n *Node) stall() time.Duration { return cmp.Or(n.cfg.Stall, nodeStall) }
+
+// watched does something that gives no bytes before it ends, such as reading a manifest.
+func (n *Node) watched(ctx context.Context, do func(context.Context) error) error {
+	w := watch.New(ctx)
+	defer w.End()
+	w.Expect(n.stall())
+	return w.Cause(do(w.Context()))
+}
+
+// byProxy says of an error that it is one of the proxy of this host, where it is.
+func (n *Node) byProxy(host string, err error) error {
+	if err == nil {
+		return nil
+	}
+	n.mu.Lock()
+	proxied := n.proxied[host]
+	n.mu.Unlock()
+	if !proxied {
+		return err
+	}
+	if op, is := errors.AsType[*net.OpError](err); is && op.Op == "proxyconnect" {
+		return &placeError{host, TroubleProxy, "the proxy that the environment of this host names (HTTPS_PROXY) cannot be reached, so the registry was not asked", err}
+	}
+	if sort, words := NodeTrouble(err); sort == TroubleOther {
+		return &placeError{host, TroubleProxy, "the proxy that the environment of this host names (HTTPS_PROXY) refuses, so the registry was not asked: " + words, err}
+	}
+	return err
+}
+
 // try does something a few times, where it may go better.
 func (n *Node) try(ctx context.Context, host string, do func() error) error {
 	tries := n.cfg.Tries
@@ -75,7 +112,7 @@ func (n *Node) try(ctx context.Context, host string, do func() error) error {
 		tries = 1
 	}
 	for i, pause := 1, nodePause; ; i, pause = i+1, 2*pause {
-		err := do()
+		err := n.byProxy(host, do())
 		if err == nil || !mayPass(err) {
 			n.setDown(ctx, host, nil)
 			return err

@@ -45,12 +45,16 @@ func NodeTrouble(err error) (Trouble, string) {
 	if wrong, ok := errors.AsType[*oci.DigestError](err); ok {
 		return TroubleDamaged, wrong.Error()
 	}
+	if config, ok := errors.AsType[*ConfigError](err); ok && config.What == ConfigRegistries {
+		return TroubleOther, "its rule gives no place for it: " + reply.CleanText(config.Err)
+	}
 	status, words := nodeStatus(err)
 	switch {
 	case errors.Is(err, http.ErrSchemeMismatch):
 		return TroublePlainHTTP, "it speaks plain HTTP where TLS is required"
 	case status == 0:
-		return trouble(err)
+		sort, words := trouble(err)
+		return sort, strings.ReplaceAll(words, "an authority that this host does not know", "an authority that nodes do not know")
 	}
 	return troubleOf(status), words
 }

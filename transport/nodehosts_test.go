@@ -118,9 +118,19 @@ func TestNodeProxied(t *testing.T) {
 	proxy := count(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusForbidden) })
 	t.Setenv("HTTPS_PROXY", proxy.URL)
 	t.Setenv("NO_PROXY", "direct.invalid")
-	n := newNode(t, transport.NodeConfig{Tries: 1}, "source.example/team", "mirror.invalid/in", "direct.invalid/in")
-	if _, err := n.Pull(t.Context(), refTo(t, "source.example/team/app@sha256:"+strings.Repeat("a", 64))); err == nil || len(proxy.requests()) == 0 {
-		t.Errorf("%v, %v", err, proxy.requests())
+	conf := "[[registry]]\nprefix = 'source.example/team'\nlocation = 'source.example/team'\n[[registry.mirror]]\nlocation = 'mirror.invalid/in'\n[[registry.mirror]]\nlocation = 'direct.invalid/in'\n"
+	n, err := transport.NewNode(transport.NodeConfig{Registries: []byte(conf), Tries: 1, Temp: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer n.Close()
+	_, err = n.Pull(t.Context(), refTo(t, "source.example/team/app@sha256:"+strings.Repeat("a", 64)))
+	refused, ok := errors.AsType[*transport.NodeError](err)
+	if !ok || len(proxy.requests()) == 0 {
+		t.Fatalf("%v, %v", err, proxy.requests())
+	}
+	if sort, words := transport.NodeTrouble(refused.Tried[0].Err); sort != transport.TroubleProxy || !strings.Contains(words, "HTTPS_PROXY") {
+		t.Errorf("%d %s", sort, words)
 	}
 	if hosts := n.Proxied(); !slices.Equal(hosts, []string{"mirror.invalid"}) {
 		t.Errorf("through the proxy: %v", hosts)

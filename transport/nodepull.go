@@ -19,6 +19,7 @@ import (
 	"go.podman.io/image/v5/types"
 
 	"github.com/satchel-airgap/satchel/oci"
+	"github.com/satchel-airgap/satchel/transport/internal/watch"
 )
 
 const (
@@ -74,8 +75,8 @@ func (e *NodeError) Unwrap() (errs []error) {
 // error is a *[NodeError], or that of the context.
 func (n *Node) Pull(ctx context.Context, ref oci.Ref) (*NodePull, error) {
 	route, err := n.Route(ref)
-	if err != nil {
-		return nil, err
+	if err != nil { // a node gets no further either: a mirror's path and the image's make no name, say
+		return nil, &NodeError{Ref: ref, Tried: []NodeTry{{NodePlace{Ref: ref}, err}}}
 	}
 	for _, place := range route.Places {
 		if place.Source {
@@ -106,6 +107,25 @@ func (n *Node) PullAt(ctx context.Context, place NodePlace) (*NodePull, error) {
 		return nil, err
 	}
 	return p, nil
+}
+
+// Tags lists the tags of the repository of a place.
+func (n *Node) Tags(ctx context.Context, place NodePlace) (tags []string, err error) {
+	named, err := nodeReference(place.Ref.Repo())
+	if err != nil {
+		return nil, err
+	}
+	ref, err := docker.NewReference(named)
+	if err != nil {
+		return nil, err
+	}
+	err = n.try(ctx, place.Ref.Registry, func() error {
+		return n.watched(ctx, func(ctx context.Context) (err error) {
+			tags, err = docker.GetRepositoryTags(ctx, n.at(place), ref)
+			return err
+		})
+	})
+	return tags, err
 }
 
 // open asks one place.
@@ -145,9 +165,11 @@ func (p *NodePull) open(ctx context.Context, place NodePlace) error {
 func (p *NodePull) first(ctx context.Context, place NodePlace, named reference.Named) (body []byte, mediaType string, err error) {
 	if d := place.Ref.Digest; d != "" {
 		if p.from = p.node.borrow(place); p.from != nil {
-			err = p.node.try(ctx, place.Ref.Registry, func() (err error) {
-				body, mediaType, err = p.from.src.GetManifest(ctx, &d)
-				return err
+			err = p.node.try(ctx, place.Ref.Registry, func() error {
+				return p.node.watched(ctx, func(ctx context.Context) (err error) {
+					body, mediaType, err = p.from.src.GetManifest(ctx, &d)
+					return err
+				})
 			})
 			return body, mediaType, err
 		}
@@ -157,11 +179,13 @@ func (p *NodePull) first(ctx context.Context, place NodePlace, named reference.N
 		return nil, "", err
 	}
 	err = p.node.try(ctx, place.Ref.Registry, func() error {
-		src, err := ref.NewImageSource(ctx, p.node.at(place))
-		if err == nil {
-			p.from = p.node.keep(place, src)
-		}
-		return err
+		return p.node.watched(ctx, func(ctx context.Context) error {
+			src, err := ref.NewImageSource(ctx, p.node.at(place))
+			if err == nil {
+				p.from = p.node.keep(place, src)
+			}
+			return err
+		})
 	})
 	if err != nil {
 		return nil, "", err
@@ -203,12 +227,14 @@ func (p *NodePull) Manifest(ctx context.Context, d digest.Digest) (body []byte, 
 		return p.Body, p.Root, nil
 	}
 	err = p.node.try(ctx, p.At.Ref.Registry, func() error {
-		b, mediaType, err := p.from.src.GetManifest(ctx, &d)
-		if err == nil {
-			of, err = described(b, mediaType, d)
-		}
-		body = b
-		return err
+		return p.node.watched(ctx, func(ctx context.Context) error {
+			b, mediaType, err := p.from.src.GetManifest(ctx, &d)
+			if err == nil {
+				of, err = described(b, mediaType, d)
+			}
+			body = b
+			return err
+		})
 	})
 	return body, of, err
 }
@@ -224,7 +250,7 @@ func (p *NodePull) Open(ctx context.Context, d oci.Descriptor, off int64) (io.Re
 	}
 	var rc io.ReadCloser
 	err := p.node.try(ctx, p.At.Ref.Registry, func() (err error) {
-		rc, _, err = p.from.src.GetBlob(ctx, types.BlobInfo{Digest: d.Digest, Size: d.Size}, none.NoCache)
+		rc, _, err = p.get(ctx, d)
 		return err
 	})
 	if err != nil {
@@ -272,8 +298,22 @@ func (p *NodePull) Blob(ctx context.Context, d oci.Descriptor, whole bool) error
 	return err
 }
 
+// get asks for a blob. What it gives ends where the registry stands still.
+func (p *NodePull) get(ctx context.Context, d oci.Descriptor) (io.ReadCloser, int64, error) {
+	w := watch.New(ctx)
+	w.Expect(p.node.stall())
+	rc, size, err := p.from.src.GetBlob(w.Context(), types.BlobInfo{Digest: d.Digest, Size: d.Size}, none.NoCache)
+	w.Off()
+	if err != nil {
+		err = w.Cause(err)
+		w.End()
+		return nil, 0, err
+	}
+	return w.Body(rc, p.node.stall()), size, nil
+}
+
 func (p *NodePull) blob(ctx context.Context, d oci.Descriptor, whole bool) (err error) {
-	rc, size, err := p.from.src.GetBlob(ctx, types.BlobInfo{Digest: d.Digest, Size: d.Size}, none.NoCache)
+	rc, size, err := p.get(ctx, d)
 	if err != nil {
 		return err
 	}
@@ -285,8 +325,15 @@ func (p *NodePull) blob(ctx context.Context, d oci.Descriptor, whole bool) (err 
 	if size >= 0 && size != d.Size {
 		return &sizeError{size, d.Size}
 	}
-	if !whole {
+	if !whole && size >= 0 {
 		return nil
+	}
+	if !whole { // the registry does not say how many bytes there are
+		n, err := io.Copy(io.Discard, io.LimitReader(rc, d.Size+1))
+		if err == nil && n != d.Size {
+			err = &sizeError{n, d.Size}
+		}
+		return err
 	}
 	v := oci.NewVerifier(d)
 	if _, err := io.Copy(v, rc); err != nil {

@@ -10,10 +10,30 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/satchel-airgap/satchel/oci"
 	"github.com/satchel-airgap/satchel/transport"
 )
+
+// TestNodeStall: a registry that takes requests and never answers ends a pull, and is lost.
+func TestNodeStall(t *testing.T) {
+	t.Parallel()
+	hung := count(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/v2/" {
+			<-r.Context().Done()
+		}
+	})
+	n := newNode(t, transport.NodeConfig{Tries: 1, Stall: 100 * time.Millisecond}, "source.example/team", hung.host+"/in")
+	_, err := n.Pull(t.Context(), refTo(t, "source.example/team/app@sha256:"+strings.Repeat("a", 64)))
+	refused, ok := errors.AsType[*transport.NodeError](err)
+	if !ok {
+		t.Fatal(err)
+	}
+	if sort, words := transport.NodeTrouble(refused.Tried[0].Err); sort != transport.TroubleLost {
+		t.Errorf("%d %s", sort, words)
+	}
+}
 
 // TestNodeShares: images of one repository share its connections and its token, whether they are there or
 // not; what a place does not have is asked for once; and no more repositories are kept open than fit.

@@ -31,7 +31,11 @@ const (
 // where that one is from.
 func CompareRegistries(node, want *rules.Nodes, from string) (list []Difference) {
 	for _, d := range node.Differences(want, from) {
-		list = append(list, Difference{File: FileRegistries, Entry: text.ASCII(d.Scope), Wrong: text.ASCII(d.Wrong), Fails: d.Fails})
+		one := Difference{File: FileRegistries, Entry: text.ASCII(d.Scope), Wrong: text.ASCII(d.Wrong), Fails: d.Fails}
+		if d.Blocks && d.Fails {
+			one.Do = "take it out of blockedRegistries of image.config (oc edit image.config.openshift.io/cluster: this drains every node); if it is not there, somebody changed the file on the node"
+		}
+		list = append(list, one)
 	}
 	return list
 }
@@ -55,7 +59,7 @@ func CompareSecret(node, want *pullsecret.Secret, repositories []string) (list [
 	}
 	_, changes := node.Edit(pullsecret.Edit{Add: want})
 	for _, entry := range changes.Added {
-		add(entry, true, "the node has no entry for it, and is to log in there")
+		add(entry, true, "the node has no entry for it, and so logs in there as nobody")
 	}
 	for _, entry := range changes.Changed {
 		add(entry, true, "%s", otherLogin(node, want, entry))

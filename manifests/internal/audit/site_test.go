@@ -45,7 +45,7 @@ func TestCompareSecret(t *testing.T) {
 		says []string
 	}{
 		"the same":           {secretOf(t, "quay.io=q:q", mirrorHost+"=node:secret-1"), want, nil},
-		"missing":            {secretOf(t, "quay.io=q:q"), want, []string{"!" + mirrorHost + ": the node has no entry for it, and is to log in there"}},
+		"missing":            {secretOf(t, "quay.io=q:q"), want, []string{"!" + mirrorHost + ": the node has no entry for it, and so logs in there as nobody"}},
 		"another user":       {secretOf(t, mirrorHost+"=push:secret-2"), want, []string{"!" + mirrorHost + ": the node logs in as push, and is to log in as node"}},
 		"another password":   {secretOf(t, mirrorHost+"=node:secret-2"), want, []string{"!" + mirrorHost + ": the node logs in as node with another password than the one that it is to use"}},
 		"a token":            {secretOf(t, mirrorHost+"=token"), want, []string{"!" + mirrorHost + ": the node has a token for it, and is to log in as node"}},

@@ -103,6 +103,9 @@ func (s *Secret) set(p part) {
 	}
 }
 
+// Has reports whether there is an entry for a registry itself, HOST[:PORT].
+func (s *Secret) Has(registry string) bool { return s.find(normal(registry)) >= 0 }
+
 // restore makes the entry of a registry what it is in another pull secret.
 func (s *Secret) restore(from *Secret, name string) {
 	i := from.find(name)

@@ -14,13 +14,18 @@ type Difference struct {
 	Scope string // of the entry
 	Wrong string // in words
 	Fails bool   // a node with it does not get images that it is to get
+	// Blocks: it is that the node blocks the scope. Rules do not mend that.
+	Blocks bool
 }
 
 // Differences says how a node's configuration differs from the one that it is to have, sorted by scope.
 // from says in words where that one is from, such as "the cluster's objects".
 func (n *Nodes) Differences(want *Nodes, from string) (list []Difference) {
 	add := func(scope string, fails bool, format string, args ...any) {
-		list = append(list, Difference{scope, fmt.Sprintf(format, args...), fails})
+		i, ok := n.index[scope]
+		j, known := want.index[scope]
+		blocks := ok && n.registries[i].blocked && !(known && want.registries[j].blocked)
+		list = append(list, Difference{scope, fmt.Sprintf(format, args...), fails, blocks})
 	}
 	for _, w := range want.registries {
 		i, ok := n.index[w.scope]

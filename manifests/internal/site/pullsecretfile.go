@@ -45,6 +45,9 @@ func (s *PullSecret) JSON() []byte { return s.Secret.JSON() }
 // precise one that has a credential.
 func (s *PullSecret) Covers(name string) (entry string, ok bool) { return s.Secret.Covers(name) }
 
+// Has reports whether it has an entry for a registry itself, HOST[:PORT].
+func (s *PullSecret) Has(registry string) bool { return s.Secret.Has(registry) }
+
 // PullSecretEdit is what is to become of a pull secret. Its parts are done in the order of the
 // fields.
 type PullSecretEdit struct {

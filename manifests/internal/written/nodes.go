@@ -16,6 +16,8 @@ type NodeRules struct {
 	Scopes  []string // that have mirrors
 	Differs []string // how registries.conf among the files is not what its objects give; none if it is
 	Notes   []string // what is not known of it
+	// Before is what they have until the commands of APPLY.md delete what they call superfluous; nil without files.
+	Before *rules.Nodes
 	// Refused and Allowed are the names of images by which policy.json refuses them, and those that it takes
 	// alone, by registrySources of image.config; from the mirror too.
 	Refused, Allowed []string
@@ -72,12 +74,21 @@ func NodesOf(f *Files, state *cluster.State) (*NodeRules, error) {
 			n.Refused = blocked
 		}
 	}
+	if f != nil {
+		n.Before = rules.Applied(objects, insecure, blocked)
+		objects = slices.DeleteFunc(objects, func(o rules.Object) bool { return slices.Contains(f.Deletes, o.String()) && !f.has(o) })
+	}
 	n.Nodes = rules.Applied(objects, insecure, blocked)
 	n.TOML, n.Scopes = n.Nodes.TOML(), n.Nodes.Sources()
 	if f != nil {
 		n.Differs = f.Nodes.Lacks(rules.Applied(withoutTags(objects), insecure, blocked))
 	}
 	return n, nil
+}
+
+// has reports whether the files have an object themselves.
+func (f *Files) has(o rules.Object) bool {
+	return slices.ContainsFunc(f.Rules, func(own rules.Object) bool { return own.String() == o.String() })
 }
 
 func with(list, more []string) []string {

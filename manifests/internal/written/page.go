@@ -1,6 +1,7 @@
 package written
 
 import (
+	"bytes"
 	"errors"
 	"io/fs"
 	"regexp"
@@ -15,6 +16,9 @@ var (
 	pageCluster = regexp.MustCompile("\\(its ID: `([0-9A-Za-z-]+)`\\)")
 	// pageApplies finds the files that its commands apply. What commands write themselves is in directories.
 	pageApplies = regexp.MustCompile(`(?: -f| --patch-file)[ =]([a-z0-9][a-z0-9.-]*\.yaml)\b`)
+	// pageDeletes finds the objects with rules that its commands delete: those that satchel made. What others made
+	// is offered one by one.
+	pageDeletes = regexp.MustCompile(`(?m)^\s*oc delete (imagecontentsourcepolicy|imagedigestmirrorset|imagetagmirrorset)(?: --ignore-not-found)?((?: [a-z0-9][a-z0-9.-]*)+)\s*$`)
 	// wholeHas finds the files that the kustomization of all of them names.
 	wholeHas = regexp.MustCompile(`(?m)^\s*- ([a-z0-9][a-z0-9.-]*\.yaml)\s*$`)
 )
@@ -37,6 +41,11 @@ func (f *Files) page(fsys fs.FS) error {
 	}
 	if m := pageCluster.FindSubmatch(data); m != nil {
 		f.Cluster = string(m[1])
+	}
+	for _, m := range pageDeletes.FindAllSubmatch(data, -1) {
+		for _, name := range bytes.Fields(m[2]) {
+			f.Deletes = append(f.Deletes, string(m[1])+"/"+string(name))
+		}
 	}
 	lacking, whole := f.Lacking, []byte{}
 	if whole, err = readFile(fsys, fileWhole); err != nil && !errors.Is(err, fs.ErrNotExist) {

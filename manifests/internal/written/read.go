@@ -35,6 +35,8 @@ type Files struct {
 	SourcesOff  bool    // the default CatalogSources are to be switched off
 	CatalogsOff bool    // the default ClusterCatalogs are to be turned off
 	Cluster     string  // the ID of the cluster that they are for; "" where APPLY.md names none
+	// Deletes are the objects with rules that commands of APPLY.md delete, as oc names them.
+	Deletes []string
 	// Lacking are the files that commands of APPLY.md apply, and that are not there, sorted.
 	Lacking []string
 }

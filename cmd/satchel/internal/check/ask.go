@@ -45,7 +45,11 @@ func (c *checking) because(img *Image, w Wanted) {
 	}
 	slices.Sort(img.Why)
 	for i := range img.findings {
-		img.findings[i].Why = img.Why
+		f := &img.findings[i]
+		f.Why = img.Why
+		if w.Needed && f.Kind == ByTag {
+			f.Fails, f.Do = true, "apply a rule for tags (ImageTagMirrorSet: --mirror-api idms of satchel render)"
+		}
 	}
 }
 
@@ -68,6 +72,7 @@ func (c *checking) pull(ctx context.Context, w Wanted) (*Image, error) {
 		return nil, err
 	}
 	defer c.refusedByName(w, img)
+	c.waits(p)
 	img.Rule, img.Place, img.Digest, img.MediaType, img.Tried = p.Rule, p.At.Ref.Name(), p.Root.Digest, p.Root.MediaType, triesOf(p.Tried)
 	if d := c.carried.names[w.Ref]; d != "" && d != p.Root.Digest {
 		img.findings = append(img.findings, c.found(w, p, Moved, fmt.Sprintf("the tag names another image in %s (%s) than the one that was carried (%s)", p.At.Ref.Name(), p.Root.Digest, d), "set the tag again: satchel unpack of the bundle that has it"))
@@ -83,6 +88,21 @@ func (c *checking) pull(ctx context.Context, w Wanted) (*Image, error) {
 		c.mu.Unlock()
 	}
 	return img, errors.Join(err, p.Close())
+}
+
+// waits notes the places that nodes wait for, and that give nothing, before another one gives them an image.
+func (c *checking) waits(p *transport.NodePull) {
+	for _, t := range p.Tried {
+		if sort, _ := transport.NodeTrouble(t.Err); sort == transport.TroubleNotFound {
+			continue
+		}
+		kind, wrong, do := c.wrongAt(t.Place, t.Err)
+		c.mu.Lock()
+		if c.waited[t.Place.Ref.Registry] == nil {
+			c.waited[t.Place.Ref.Registry] = &Finding{Kind: kind, Object: "mirror " + t.Place.Ref.Registry, Rule: p.Rule, Wrong: wrong + ". Nodes ask it first, each time, and get the image from " + p.At.Ref.Registry, Do: do}
+		}
+		c.mu.Unlock()
+	}
 }
 
 func triesOf(tried []transport.NodeTry) (list []Try) {
@@ -120,6 +140,11 @@ func (c *checking) refusal(w Wanted, e *transport.NodeError) Finding {
 // withoutRule says that nothing leads to a mirror.
 func (c *checking) withoutRule(f *Finding, w Wanted) {
 	f.Kind, f.Wrong = NoRule, "no rule leads from "+w.Ref.Name()+" to a mirror"
+	if b := c.rules.Before; b != nil && len(c.Handover.Deletes) > 0 && w.Ref.Digest != "" && slices.ContainsFunc(b.Pull(w.Ref.Name()), func(at string) bool { return at != w.Ref.Name() }) {
+		f.Wrong += " once the commands of APPLY.md have deleted " + text.Some(c.Handover.Deletes, 3)
+		f.Do = "do not delete the object that has the rule: run the commands of APPLY.md without it"
+		return
+	}
 	f.Do = "write the files for the cluster again (satchel render), and apply the rules"
 	if !c.carried.hosts[w.Ref.Name()] {
 		f.Do = "carry it with the next bundle (additionalImages), and apply the rules that satchel then writes; a registry that nodes reach after the cut too is named with --inside " + w.Ref.Registry
@@ -177,23 +202,45 @@ func (c *checking) wrongAt(at transport.NodePlace, err error) (kind Kind, wrong,
 	if _, source := errors.AsType[*transport.SourceError](err); source {
 		return Elsewhere, wrong, "correct the rule, which leads to a registry that images come from; or, if nodes reach it after the cut too, name it: --inside " + at.Ref.Registry
 	}
+	if _, rule := errors.AsType[*transport.ConfigError](err); rule {
+		return Refused, wrong, "correct the rule that covers it"
+	}
 	switch sort {
 	case transport.TroubleNotFound:
 		return Missing, at.Ref.String() + " is not there", c.missingDo(at)
 	case transport.TroubleDamaged:
 		return Damaged, wrong, "delete it in the mirror, and push it again"
 	case transport.TroubleUnauthorized, transport.TroubleForbidden, transport.TroublePassword:
-		return Credential, wrong, "give nodes a credential that may pull this repository (--node-authfile of satchel render), and apply the pull secret"
+		by, do := c.login(at)
+		return Credential, wrong + "; " + by, do
 	case transport.TroubleAuthority, transport.TroubleExpired, transport.TroubleHostName, transport.TroubleTLS:
 		return Certificate, wrong, "apply the authorities that signed the mirror's certificate (--ca-file of satchel render), or correct the certificate"
 	case transport.TroublePlainHTTP:
 		return Certificate, wrong, "give the mirror a certificate, or have nodes use it without TLS (insecureRegistries of image.config)"
+	case transport.TroubleProxy:
+		return Unreachable, wrong, "name the mirror in NO_PROXY, and run this again: nodes do not use the proxy of this host"
 	case transport.TroubleRefused, transport.TroubleName, transport.TroubleLost:
 		return Unreachable, wrong, "see that the mirror answers by the name that nodes use"
 	case transport.TroubleBlocked:
 		return Blocked, wrong, "take the mirror out of blockedRegistries of image.config"
 	}
 	return Refused, wrong, "see what the registry's own log says of this"
+}
+
+// login says by which entry nodes log in to a place, and what to do about it.
+func (c *checking) login(at transport.NodePlace) (by, do string) {
+	do = "give nodes a credential that may pull this repository (--node-authfile of satchel render), and apply the pull secret"
+	entry, ok := "", false
+	if c.secret != nil {
+		entry, ok = c.secret.Covers(at.Ref.Name())
+	}
+	switch {
+	case !ok:
+		return "nodes have no credential for it, and ask without one", do
+	case strings.Contains(entry, "/") && c.secret.Has(at.Ref.Registry):
+		return "nodes log in by the entry " + entry + " of their pull secret, and not by the one for " + at.Ref.Registry, "remove the entry " + entry + " from the cluster's pull secret, or give it a credential that may pull this repository"
+	}
+	return "nodes log in by the entry " + entry + " of their pull secret", do
 }
 
 // missingDo says what to do about an image that a place does not have.
@@ -340,6 +387,9 @@ func (c *checking) chosen(w Wanted, p *transport.NodePull, m *oci.Manifest, img 
 			list = append(list, child)
 		}
 	}
+	if arch == nil && known {
+		img.findings = append(img.findings, c.otherNodes(w, p, m, list)...)
+	}
 	if arch == nil && !known {
 		arch = c.carried.arch
 	}
@@ -367,6 +417,26 @@ func (c *checking) chosen(w Wanted, p *transport.NodePull, m *oci.Manifest, img 
 	}
 	if len(list) == 0 && len(img.findings) == 0 && !w.Attached && w.Arch == nil {
 		img.findings = append(img.findings, c.found(w, p, Architecture, "its index has no image for nodes of "+cmp.Or(text.Or(arch), "any kind that is carried"), "carry the image for that platform too"))
+	}
+	return list
+}
+
+// otherNodes warns of nodes of the cluster for which nothing of an index was carried.
+func (c *checking) otherNodes(w Wanted, p *transport.NodePull, m *oci.Manifest, carried []oci.Descriptor) (list []Finding) {
+	if w.Attached {
+		return nil
+	}
+	for _, arch := range c.Cluster.Architectures() {
+		d, err := p.Choose(arch)
+		wrong := "its index has no image for nodes of " + arch + ", which the cluster has"
+		if err == nil {
+			wrong = "its image for nodes of " + arch + ", which the cluster has, was not carried"
+		}
+		if err != nil || !slices.ContainsFunc(carried, func(have oci.Descriptor) bool { return have.Digest == d }) {
+			f := c.found(w, p, Architecture, wrong, "if it is to run on those nodes, carry the image for that platform too")
+			f.Fails = false
+			list = append(list, f)
+		}
 	}
 	return list
 }

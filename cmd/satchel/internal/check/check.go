@@ -97,7 +97,10 @@ type checking struct {
 	carried *carried
 	report  *Report
 
+	secret *manifests.PullSecret // as nodes come to have it; nil: none
+
 	mu     sync.Mutex
+	waited map[string]*Finding // by registry
 	asked  map[oci.Ref]*question
 	served []*served
 	read   []manifests.EarlierRelease // that the mirror gave
@@ -112,7 +115,7 @@ type question struct {
 
 // Run checks. The report is there with a *[FailsError] and an *[UnreachableError], too.
 func Run(ctx context.Context, o Options) (r *Report, err error) {
-	c := &checking{Options: o, asked: map[oci.Ref]*question{}, report: &Report{Offline: o.Offline, Depth: o.Depth, Findings: []Finding{}, Images: []*Image{}, Outside: outside()}}
+	c := &checking{Options: o, asked: map[oci.Ref]*question{}, waited: map[string]*Finding{}, report: &Report{Offline: o.Offline, Depth: o.Depth, Findings: []Finding{}, Images: []*Image{}, Outside: outside()}}
 	if c.rules, err = manifests.NodeRulesOf(o.Handover, o.Cluster); err != nil {
 		return nil, err
 	}
@@ -139,7 +142,7 @@ func (c *checking) images(ctx context.Context) error {
 	if err := c.auditWorkloads(ctx); err != nil {
 		return err
 	}
-	c.Info("rehearsing the cut: %s by receipts and bundles", text.Count(len(c.carried.wanted), "image", "images"))
+	c.Info("rehearsing the cut: %s of images by receipts and bundles, by digest and by tag", text.Count(len(c.carried.wanted), "name", "names"))
 	if err := c.askAll(ctx, c.carried.wanted); err != nil {
 		return err
 	}
@@ -155,7 +158,10 @@ func (c *checking) images(ctx context.Context) error {
 	if err := c.catalogs(ctx); err != nil {
 		return err
 	}
-	return c.signed(ctx)
+	if err := c.signed(ctx); err != nil {
+		return err
+	}
+	return c.tags(ctx)
 }
 
 // askAll asks for images, some at a time.
@@ -182,6 +188,9 @@ func (c *checking) end() (*Report, error) {
 			r.Images = append(r.Images, q.image)
 		}
 	}
+	for _, f := range c.waited {
+		r.add(*f)
+	}
 	r.finish()
 	r.Rules = c.rules.Scopes
 	var mirrors []string
@@ -199,25 +208,33 @@ func (c *checking) end() (*Report, error) {
 		return r, away
 	}
 	if r.Fails > 0 {
-		return r, &FailsError{r.Fails, len(r.Images), r.Findings[0]}
+		return r, &FailsError{r.Fails, r.Unknown, len(r.Images), r.Findings[0]}
 	}
 	return r, nil
 }
 
 // away is the error for a mirror of which no place answered.
 func (c *checking) away() error {
-	var first *Finding
+	var first *Try
 	for _, img := range c.report.Images {
-		i := slices.IndexFunc(img.findings, func(f Finding) bool { return f.Kind == Unreachable })
 		if img.Place != "" {
 			return nil
 		}
-		if i >= 0 && first == nil {
-			first = &img.findings[i]
+		for _, f := range img.findings {
+			switch f.Kind {
+			case Unreachable:
+				i := slices.IndexFunc(f.Tried, func(t Try) bool { return t.Place+": "+t.Error == f.Wrong })
+				if first == nil && i >= 0 {
+					first = &f.Tried[i]
+				}
+			case NoRule, ByTag: // no place was asked
+			default:
+				return nil
+			}
 		}
 	}
-	if first == nil || len(first.Tried) == 0 {
+	if first == nil {
 		return nil
 	}
-	return &UnreachableError{first.Tried[0].Place, first.Tried[0].Error}
+	return &UnreachableError{first.Place, first.Error}
 }

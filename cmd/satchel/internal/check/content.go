@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 
 	"github.com/satchel-airgap/satchel/oci"
 )
@@ -33,15 +34,17 @@ func (c *checking) with(ctx context.Context, ref oci.Ref, do func(oci.Source, oc
 func (c *checking) fromReceipts(w Wanted, img *Image) error {
 	route, err := c.node.Route(w.Ref)
 	if err != nil {
-		return err
+		img.findings = append(img.findings, Finding{Kind: Refused, Fails: !w.Attached, Image: w.Ref.String(), Wrong: "nodes make no place of its name: " + err.Error(), Do: "correct the rule that covers it"})
+		return nil
 	}
 	img.Rule = route.Rule
+	defer c.refusedByName(w, img)
 	f := Finding{Fails: !w.Attached, Image: w.Ref.String(), Rule: route.Rule}
 	for _, at := range route.Places {
 		if at.Source && len(route.Places) > 1 {
 			continue
 		}
-		if img.Place == "" && (c.node.Reaches(at.Ref.Registry) || !at.Source) {
+		if img.Place == "" && c.mayHave(at.Ref.Registry) {
 			if img.Digest = c.carried.there(w.Ref, at.Ref); img.Digest != "" {
 				img.Place = at.Ref.Name()
 			}
@@ -64,6 +67,24 @@ func (c *checking) fromReceipts(w Wanted, img *Image) error {
 	}
 	img.findings = append(img.findings, f)
 	return nil
+}
+
+// mayHave reports whether what receipts and bundles name can be at a registry: it is the mirror, under the address
+// that images were pushed to or under one that the files have for it. Without files nobody knows its addresses.
+func (c *checking) mayHave(registry string) bool {
+	if c.isMirror(registry) || slices.Contains(c.namedHosts(), registry) {
+		return true
+	}
+	own := c.rules.Mirrors()
+	if c.Handover != nil {
+		own = c.Handover.Nodes.Mirrors()
+	}
+	at := func(place string) bool { return strings.HasPrefix(place, registry+"/") || place == registry }
+	known := slices.ContainsFunc(c.rules.Mirrors(), func(place string) bool {
+		host, _, _ := strings.Cut(place, "/")
+		return c.isMirror(host)
+	})
+	return slices.ContainsFunc(own, at) && (c.Handover != nil || !known)
 }
 
 // besides reports whether nodes reach a registry that is no mirror.

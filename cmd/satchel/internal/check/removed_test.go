@@ -160,7 +160,7 @@ func (w *world) found(intact, r *check.Report, some []removal) {
 		}
 	}
 	for _, f := range r.Findings {
-		if f.Kind == check.ByTag {
+		if f.Kind == check.ByTag || f.Kind == check.Tag && slices.ContainsFunc(some, func(one removal) bool { return strings.Contains(f.Wrong, one.of.String()) }) {
 			continue
 		}
 		if !slices.ContainsFunc(some, func(one removal) bool {

@@ -29,6 +29,7 @@ const (
 	Elsewhere   Kind = "elsewhere"   // a part of it is fetched from an address that it names itself, or the mirror sends nodes to a source
 	Unsigned    Kind = "unsigned"    // a signature that nodes demand is missing or wrong
 	Attachment  Kind = "attachment"  // a signature or another attachment is missing, and nothing demands it
+	Tag         Kind = "tag"         // a tag is gone that nodes do not pull by
 	FileMissing Kind = "fileMissing" // APPLY.md applies a file that is not there
 	RulesDiffer Kind = "rulesDiffer" // registries.conf says something else than the rules
 	Unread      Kind = "unread"      // a release or a catalog cannot be read, so its images are not known
@@ -89,7 +90,8 @@ type Report struct {
 	Mirror     string    `json:"mirror,omitempty"`
 	Offline    bool      `json:"offline,omitempty"` // the mirror was not asked
 	Depth      Depth     `json:"depth"`
-	Fails      int       `json:"fails"` // findings by which something would fail
+	Fails      int       `json:"fails"`   // findings by which something would fail, or may
+	Unknown    int       `json:"unknown"` // those of them by which nobody knows
 	Findings   []Finding `json:"findings"`
 	Images     []*Image  `json:"images"`
 	Rules      []string  `json:"rules,omitempty"`      // sources that have rules
@@ -133,18 +135,33 @@ func (r *Report) finish() {
 		}
 		return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Object, b.Object), cmp.Compare(a.Image, b.Image), cmp.Compare(a.Wrong, b.Wrong))
 	})
-	r.Fails = 0
+	r.Fails, r.Unknown = 0, 0
 	for _, f := range r.Findings {
 		if f.Fails {
 			r.Fails++
+		}
+		if f.Fails && (f.Kind == Unknown || f.Kind == Unread) {
+			r.Unknown++
 		}
 	}
 }
 
 // FailsError says that something would fail.
 type FailsError struct {
-	Fails, Images int
-	First         Finding
+	Fails, Unknown, Images int
+	First                  Finding
+}
+
+// said says how much would fail, and of how much nobody knows: "2 things would fail, and 1 is not known".
+func said(fails, unknown int) string {
+	known := text.Count(fails-unknown, "thing", "things") + " would fail"
+	switch {
+	case unknown == 0:
+		return known
+	case unknown == fails:
+		return text.Count(unknown, "thing is", "things are") + " not known"
+	}
+	return known + ", and " + text.Count(unknown, "is", "are") + " not known"
 }
 
 func (e *FailsError) Error() string {
@@ -152,7 +169,7 @@ func (e *FailsError) Error() string {
 	if e.First.Object != "" {
 		what = strings.TrimSpace(e.First.Object + " " + what)
 	}
-	return fmt.Sprintf("rehearse the cut: %s would fail, such as %s: %s", text.Count(e.Fails, "thing", "things"), cmp.Or(what, string(e.First.Kind)), e.First.Wrong)
+	return fmt.Sprintf("rehearse the cut: %s, such as %s: %s", said(e.Fails, e.Unknown), cmp.Or(what, string(e.First.Kind)), e.First.Wrong)
 }
 
 // Hint says what to do now.

@@ -54,6 +54,7 @@ func (c *checking) credentials() []byte {
 		add(h.Secret)
 	}
 	secret = c.withNodeSecret(secret)
+	c.secret = secret
 	if secret == nil {
 		return nil
 	}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/satchel-airgap/satchel/manifests"
 	"github.com/satchel-airgap/satchel/oci"
+	"github.com/satchel-airgap/satchel/oci/text"
 	"github.com/satchel-airgap/satchel/transport"
 )
 
@@ -131,10 +132,21 @@ func (c *checking) unsigned(s *served, u manifests.Unsigned) Finding {
 	if strings.HasPrefix(u.Policy, "ImagePolicy") {
 		f.Wrong += ". It counts when a container is created in that namespace, also for an image that the node has already"
 	}
+	if spaces := c.policySpaces(); u.Namespace == "" && len(spaces) > 0 {
+		f.Wrong += ". In " + text.Some(spaces, 3) + ", which " + map[bool]string{true: "has", false: "have"}[len(spaces) == 1] + " an ImagePolicy, it counts when a container is created, too, also for an image that the node has already"
+	}
 	if u.Unused {
 		f.Wrong += "; no workload of the namespace " + u.Namespace + " uses the image now"
 	}
 	return f
+}
+
+// policySpaces are the namespaces with an ImagePolicy: in those, all policies count for each container.
+func (c *checking) policySpaces() (list []string) {
+	for _, one := range c.Cluster.Of("ImagePolicy") {
+		list = append(list, one.Namespace)
+	}
+	return text.Sorted(list)
 }
 
 // signatures looks for signatures, for each manifest of a repository once.

@@ -11,6 +11,7 @@ import (
 	"github.com/satchel-airgap/satchel/manifests"
 	"github.com/satchel-airgap/satchel/oci"
 	"github.com/satchel-airgap/satchel/oci/text"
+	"github.com/satchel-airgap/satchel/transport"
 )
 
 // named are the images that objects name at the mirror directly, and those that satchel built and no
@@ -19,7 +20,7 @@ func (c *checking) named() (list []Wanted) {
 	known := map[string]bool{}
 	if c.Handover != nil {
 		for _, n := range c.Handover.Named {
-			list = append(list, Wanted{Ref: n.Image, Why: []string{n.String()}})
+			list = append(list, Wanted{Ref: n.Image, Why: []string{n.String()}, Needed: true})
 			known[string(n.Image.Digest)] = true
 		}
 	}
@@ -58,19 +59,44 @@ func (c *checking) scraped() (list []Wanted) {
 // address is where nodes find what receipts have in a mirror, HOST[:PORT][/NAMESPACE]: it may have
 // another name for them.
 func (c *checking) address(m oci.Mirror) string {
+	var found []string
 	for _, r := range c.Receipts {
+		if r.Mirror != m {
+			continue
+		}
 		for _, repo := range r.Repositories {
 			below := strings.TrimPrefix(repo.Name, strings.TrimPrefix(m.Namespace+"/", "/"))
 			for _, s := range repo.Sources {
 				for _, at := range c.rules.Pull(s.Name) {
-					if base, ok := strings.CutSuffix(at, "/"+below); ok && at != s.Name {
-						return base
+					if base, ok := strings.CutSuffix(at, "/"+below); ok && at != s.Name && !slices.Contains(found, base) {
+						found = append(found, base)
 					}
 				}
 			}
 		}
 	}
+	// others may have rules of their own to a registry that is laid out the same way
+	for _, likely := range [][]string{{m.Host}, c.namedHosts(), nil} {
+		for _, base := range found {
+			host, _, _ := strings.Cut(base, "/")
+			if likely == nil || slices.Contains(likely, host) {
+				return base
+			}
+		}
+	}
 	return m.String()
+}
+
+// namedHosts are the registries of images that objects among the files name.
+func (c *checking) namedHosts() (list []string) {
+	if c.Handover == nil {
+		return []string{}
+	}
+	list = []string{}
+	for _, n := range c.Handover.Named {
+		list = append(list, n.Image.Registry)
+	}
+	return list
 }
 
 // releases asks for every image that each release names.
@@ -100,7 +126,7 @@ func (c *checking) components(ctx context.Context, p payload) (list []Wanted, er
 	c.read = append(c.read, *read)
 	c.Info("release %s: %s", p.name, text.Count(len(read.Images), "image", "images"))
 	for _, one := range read.Images {
-		list = append(list, Wanted{Ref: one.Source, Why: oci.Words(one.Reasons)})
+		list = append(list, Wanted{Ref: one.Source, Why: oci.Words(one.Reasons), Needed: true})
 	}
 	return list, nil
 }
@@ -116,11 +142,15 @@ func (c *checking) unread(ref oci.Ref, what string, err error) {
 		c.report.add(Finding{Kind: Unread, Object: what, Image: ref.String(), Wrong: "it was not read, so what it names was not looked for: " + err.Error(), Do: "name the bundle that has it (-i KEY DIR), or run this without --offline"})
 		return
 	}
-	if q != nil && q.image != nil && len(q.image.findings) > 0 {
+	if q != nil && q.image != nil && slices.ContainsFunc(q.image.findings, func(f Finding) bool { return f.Fails }) {
 		c.report.Notes = append(c.report.Notes, what+" cannot be read, so what it names was not looked for")
 		return
 	}
-	c.report.add(Finding{Kind: Unread, Fails: true, Object: what, Image: ref.String(), Wrong: fmt.Sprintf("it cannot be read, so what it names was not looked for: %v", err), Do: "push it again: satchel unpack of the bundle that has it"})
+	do := "push it again: satchel unpack of the bundle that has it"
+	if sort, _ := transport.NodeTrouble(err); sort == transport.TroubleDamaged {
+		do = "delete it in the mirror, and push it again: satchel unpack of the bundle that has it"
+	}
+	c.report.add(Finding{Kind: Unread, Fails: true, Object: what, Image: ref.String(), Wrong: fmt.Sprintf("it cannot be read, so what it names was not looked for: %v", err), Do: do})
 }
 
 // catalogs asks for every image of every bundle of the catalogs that the cluster is to serve.
@@ -167,7 +197,7 @@ func (c *checking) bundles(ctx context.Context, n manifests.NamedImage) ([]Wante
 	c.Info("%s: %s of operators", n, text.Count(len(why), "image", "images"))
 	var list []Wanted
 	for _, ref := range slices.SortedFunc(maps.Keys(why), func(a, b oci.Ref) int { return strings.Compare(a.String(), b.String()) }) {
-		list = append(list, Wanted{Ref: ref, Why: why[ref]})
+		list = append(list, Wanted{Ref: ref, Why: why[ref], Needed: true})
 	}
 	return list, nil
 }

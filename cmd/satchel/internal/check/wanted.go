@@ -19,6 +19,8 @@ type Wanted struct {
 	Ref  oci.Ref  // as nodes name it
 	Why  []string // it is carried, or used
 	Arch []string // architectures of the nodes; nil: those that are carried
+	// Needed: the cluster asks for it by this name, as catalogs and releases do.
+	Needed bool
 	// Attached: it is a signature or another attachment, which nodes do not pull.
 	Attached bool
 }
