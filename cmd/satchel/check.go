@@ -181,6 +181,9 @@ func (o checkOptions) site(a *app, job *check.Options) (err error) {
 	case len(list) == 1:
 		job.Cluster = list[0]
 	}
+	if two := job.Cluster.Undated(); two != nil {
+		return usage(fmt.Errorf("%s are two readings of one cluster, and nothing says which was written later", text.Printable(text.And(two))), "name the newer one alone (--from-cluster PATH)")
+	}
 	if job.Handover != nil && job.Cluster != nil {
 		if err := job.Handover.For(job.Cluster.ID()); err != nil {
 			return usage(fmt.Errorf("read the files for the cluster in %s: %w", text.Printable(o.outDir), err), hintOf(err))

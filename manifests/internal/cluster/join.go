@@ -42,6 +42,7 @@ func (s *State) Join(o *State) {
 		s.notes = append(s.notes, fmt.Sprintf("%s and %s are of one cluster (ID %s): %s was written later, and of what both have, it alone counts", s.Name, o.Name, text.ASCII(s.ID()), newer.Name))
 	}
 	if s.revision == 0 && o.revision == 0 && s.wholeToo(o) {
+		s.undated = []string{s.Name, o.Name}
 		s.notes = append(s.notes, fmt.Sprintf("%s and %s are of one cluster, and nothing says which was written later (no object has a resourceVersion): of what both have, %s alone counts", s.Name, o.Name, newer.Name))
 	}
 	s.joinImages(newer, older)
@@ -74,6 +75,15 @@ func (s *State) wholeToo(o *State) bool {
 		}
 	}
 	return false
+}
+
+// Undated names two readings that were joined, of which nothing says which was written later; nil for none.
+// What counts then depends on the order in which they were named.
+func (s *State) Undated() []string {
+	if s == nil {
+		return nil
+	}
+	return s.undated
 }
 
 // joinImages takes the images of two readings, of kinds that the newer has whole its own alone.

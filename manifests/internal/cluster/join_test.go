@@ -60,7 +60,7 @@ func TestJoinReadings(t *testing.T) {
 	}
 	s, o := read("one", old), read("two", now)
 	s.revision, o.revision = 0, 0
-	if s.Join(o); !strings.Contains(strings.Join(s.Notes(), "\n"), "nothing says which was written later") {
+	if s.Join(o); !strings.Contains(strings.Join(s.Notes(), "\n"), "nothing says which was written later") || len(s.Undated()) != 2 || o.Undated() != nil {
 		t.Errorf("without a time: notes %q", s.Notes())
 	}
 	_, err := ReadDir("x", fstest.MapFS{"week-1.yaml": {Data: []byte(old)}, "week-2.yaml": {Data: []byte(now)}})

@@ -52,7 +52,8 @@ type State struct {
 	unserved   map[string]bool // kinds that the cluster does not know; they are among whole
 	namespaces map[string]bool // that pods were read of
 	notes      []string
-	revision   uint64 // the newest change of an object that was read; the API server counts them
+	revision   uint64   // the newest change of an object that was read; the API server counts them
+	undated    []string // readings that were joined, of which nothing says which was written later
 }
 
 // NewState makes a state of all objects that a cluster has of some kinds: of those that there is an
