@@ -47,8 +47,9 @@ func (f *Files) page(fsys fs.FS) error {
 			f.Deletes = append(f.Deletes, string(m[1])+"/"+string(name))
 		}
 	}
-	lacking, whole := f.Lacking, []byte{}
-	if whole, err = readFile(fsys, fileWhole); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	lacking := f.Lacking
+	whole, err := readFile(fsys, fileWhole)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
 	for _, m := range slices.Concat(pageApplies.FindAllSubmatch(data, -1), wholeHas.FindAllSubmatch(whole, -1)) {
