@@ -256,6 +256,9 @@ func (n *Node) through(u *url.URL) (*url.URL, error) {
 	if n.isSource(u) {
 		return nil, &SourceError{u.Host}
 	}
+	if v, ok := n.proxies.Via(u); ok && v.Err != nil {
+		return nil, &ConfigError{What: ConfigProxy, Path: v.String(), Err: v.Err}
+	}
 	by, err := n.proxies.Of(u)
 	n.mu.Lock()
 	defer n.mu.Unlock()

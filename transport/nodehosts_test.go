@@ -136,3 +136,19 @@ func TestNodeProxied(t *testing.T) {
 		t.Errorf("through the proxy: %v", hosts)
 	}
 }
+
+// TestNodeProxyUnreadable: an address of a proxy that cannot be read is no direct connection, and no fault of the mirror.
+func TestNodeProxyUnreadable(t *testing.T) {
+	t.Setenv("HTTPS_PROXY", "http://%zz")
+	conf := "[[registry]]\nprefix = 'source.example/team'\nlocation = 'source.example/team'\n[[registry.mirror]]\nlocation = 'mirror.invalid/in'\n"
+	n, err := transport.NewNode(transport.NodeConfig{Registries: []byte(conf), Tries: 1, Temp: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer n.Close()
+	_, err = n.Pull(t.Context(), refTo(t, "source.example/team/app@sha256:"+strings.Repeat("a", 64)))
+	wrong, ok := errors.AsType[*transport.ConfigError](err)
+	if !ok || wrong.What != transport.ConfigProxy || !strings.Contains(wrong.Error(), "HTTPS_PROXY") {
+		t.Errorf("%v", err)
+	}
+}

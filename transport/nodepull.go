@@ -72,7 +72,7 @@ func (e *NodeError) Unwrap() (errs []error) {
 }
 
 // Pull finds an image and reads its manifest, or its index: at the first place that gives one. The
-// error is a *[NodeError], or that of the context.
+// error is a *[NodeError], a *[ConfigError] of this host's proxy, or that of the context.
 func (n *Node) Pull(ctx context.Context, ref oci.Ref) (*NodePull, error) {
 	route, err := n.Route(ref)
 	if err != nil { // a node gets no further either: a mirror's path and the image's make no name, say
@@ -91,6 +91,9 @@ func (n *Node) Pull(ctx context.Context, ref oci.Ref) (*NodePull, error) {
 		}
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
+		}
+		if wrong, ok := errors.AsType[*ConfigError](err); ok { // of this host: it says nothing of nodes
+			return nil, wrong
 		}
 		p.Tried = append(p.Tried, NodeTry{place, err})
 		if _, wrong := errors.AsType[*oci.DigestError](err); wrong { // a node looks at the digest once it has chosen the place
