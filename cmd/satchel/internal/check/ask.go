@@ -34,6 +34,17 @@ func (c *checking) ask(ctx context.Context, w Wanted) (*Image, error) {
 	return q.image, q.err
 }
 
+// askAside asks for an image that is not to be in the report, unless it is there for another reason.
+func (c *checking) askAside(ctx context.Context, w Wanted) (*Image, error) {
+	c.mu.Lock()
+	known := c.asked[w.Ref] != nil
+	c.mu.Unlock()
+	if known {
+		return c.ask(ctx, w)
+	}
+	return c.pull(ctx, w)
+}
+
 // because adds why an image is asked for.
 func (c *checking) because(img *Image, w Wanted) {
 	c.mu.Lock()

@@ -63,6 +63,16 @@ func foundOf(r *check.Report, without ...check.Kind) (list []string) {
 	return list
 }
 
+// failing counts the findings by which something of all namespaces would fail, of objects and of images alone.
+func failing(r *check.Report) (n int) {
+	for _, f := range r.Findings {
+		if f.Fails && f.Kind != check.Unknown && f.Namespace == "" {
+			n++
+		}
+	}
+	return n
+}
+
 // TestAudit holds clusters against one mirror.
 func TestAudit(t *testing.T) {
 	t.Parallel()
@@ -139,6 +149,9 @@ func testAuditFound(t *testing.T, w *world) {
 		"a default one is switched off":  {[]string{fmt.Sprintf(subscribed, "etcd", source, "etcd.v1.0.0"), sourceOf("community-operators", "registry.example/index:v4.18")}, nil, ""},
 		"an extension":                   {[]string{extension(selects), catalog(served), catalog("openshift-redhat-operators")}, nil, ""},
 		"a catalog without a rule":       {[]string{extension(""), catalog("mine")}, []string{"operator clusterextension/x"}, "mine (no rule leads to a mirror for registry.example/index:v4.18)"},
+		"a catalog that nothing selects": {[]string{extension(selects), catalog(served), strings.NewReplacer("team: ours", "team: theirs", "registry.example/index:v4.18", gone).Replace(catalog("mine"))}, nil, ""},
+		"a catalog without extensions":   {[]string{fmt.Sprintf(subscribed, "etcd", source, "etcd.v1.0.0"), strings.Replace(catalog("mine"), "registry.example/index:v4.18", gone, 1)}, nil, ""},
+		"one where nobody subscribes":    {[]string{extension(selects), catalog(served), strings.Replace(sourceOf("mine", gone), "openshift-marketplace", "elsewhere", 1)}, nil, ""},
 		"the proxy":                      {[]string{"{apiVersion: config.openshift.io/v1, kind: Proxy, metadata: {name: cluster}, status: {httpProxy: 'http://p.example:1', httpsProxy: 'http://p.example:1', noProxy: .svc}}"}, nil, ""}, // loopback is never asked through a proxy
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -157,6 +170,9 @@ func testAuditFound(t *testing.T, w *world) {
 				if f.Fails && f.Do == "" && f.Kind != check.Unknown {
 					t.Errorf("nobody says what to do about %+v", f)
 				}
+			}
+			if n := failing(r); n != len(tc.want) {
+				t.Errorf("%d things fail, want %d: %+v", n, len(tc.want), r.Findings)
 			}
 			i := slices.IndexFunc(r.Findings, func(f check.Finding) bool { return f.Fails && f.Kind != check.Unknown && f.Object != "" })
 			if tc.says != "" && (i < 0 || !strings.Contains(r.Findings[i].Wrong, tc.says)) {
