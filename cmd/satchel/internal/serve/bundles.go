@@ -17,18 +17,23 @@ import (
 // lookAgain is how long after a look at a drive that is away the next one is due.
 const lookAgain = time.Second
 
+// mostWait is how long a read in the middle of content waits for a look that another has begun.
+const mostWait = 5 * time.Second
+
 // opened is a bundle that stays in use while its drive goes away and comes back.
 type opened struct {
 	notice.To
 	bundle *bundle.Reader // as it was opened first: its index is in memory
+	reopen func() (*bundle.Reader, error)
 
-	mu      sync.Mutex
-	now     *session // nil while the drive is away
-	away    error    // why it is
-	tried   time.Time
-	looking bool // one looks whether it is back
-	closed  bool
-	said    map[string]bool // what was said of it, to say it once
+	mu     sync.Mutex
+	now    *session // nil while the drive is away
+	went   error    // of the read that found the drive away
+	away   error    // why it cannot be read now
+	tried  time.Time
+	look   chan struct{} // not nil while one looks whether it is back; closed when it has looked
+	closed bool
+	said   map[string]bool // what was said of it, to say it once
 }
 
 // session is a reader, from when its drive came to when it went.
@@ -39,15 +44,20 @@ type session struct {
 }
 
 func newOpened(r *bundle.Reader, to notice.To) *opened {
-	return &opened{To: to, bundle: r, now: &session{r: r}, said: map[string]bool{}}
+	return &opened{To: to, bundle: r, reopen: r.Reopen, now: &session{r: r}, said: map[string]bool{}}
 }
 
 // use gives the session to read from; every use is answered by one done. If the drive is away
-// one looks whether it is back, now and then; others are told at once that it is not.
-func (o *opened) use() (*session, error) {
+// one looks whether it is back, now and then; others are told at once that it is not, unless they
+// are to wait for that look.
+func (o *opened) use(ctx context.Context, wait bool) (*session, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if o.now == nil && !o.looking && time.Since(o.tried) >= lookAgain {
+	switch {
+	case o.now != nil:
+	case o.look != nil && wait:
+		o.waitForLook(ctx)
+	case o.look == nil && time.Since(o.tried) >= lookAgain:
 		o.lookAgain()
 	}
 	if o.now == nil {
@@ -57,13 +67,26 @@ func (o *opened) use() (*session, error) {
 	return o.now, nil
 }
 
+// waitForLook waits until another has looked. The caller holds o.mu, which is free meanwhile.
+func (o *opened) waitForLook(ctx context.Context) {
+	look := o.look
+	o.mu.Unlock()
+	defer o.mu.Lock()
+	select {
+	case <-look:
+	case <-ctx.Done():
+	case <-time.After(mostWait):
+	}
+}
+
 // lookAgain opens the bundle anew. The caller holds o.mu, which is free while the drive is read.
 func (o *opened) lookAgain() {
-	o.looking = true
+	o.look = make(chan struct{})
 	o.mu.Unlock()
-	r, err := o.bundle.Reopen()
+	r, err := o.reopen()
 	o.mu.Lock()
-	o.looking, o.tried = false, time.Now()
+	close(o.look)
+	o.look, o.tried = nil, time.Now()
 	switch {
 	case err != nil:
 		o.stillAway(err)
@@ -71,7 +94,7 @@ func (o *opened) lookAgain() {
 		_ = r.Close() // it was only read
 	default:
 		o.Info("bundle %s in %s is back", o.bundle.ID(), o.bundle.Dir())
-		o.now, o.away = &session{r: r}, nil
+		o.now, o.went, o.away = &session{r: r}, nil, nil
 		clear(o.said)
 	}
 }
@@ -81,12 +104,14 @@ func (o *opened) lookAgain() {
 func (o *opened) stillAway(err error) {
 	_, none := errors.AsType[*bundle.NoBundleError](err)
 	_, other := errors.AsType[*bundle.FingerprintError](err)
+	o.away = o.went
 	switch {
 	case none || errors.Is(err, fs.ErrNotExist):
 		o.Debug("bundle %s is still away: %v", o.bundle.ID(), err)
 	case other:
 		o.once("another bundle is in %s now; bundle %s was there: put its drive back", o.bundle.Dir(), o.bundle.ID())
 	default:
+		o.away = err
 		o.once("bundle %s in %s is there again and cannot be used: %v", o.bundle.ID(), o.bundle.Dir(), err)
 	}
 }
@@ -116,7 +141,7 @@ func (o *opened) lost(s *session, err error) {
 		return // another request has found it
 	}
 	o.Warn("bundle %s in %s cannot be read: %v; requests are answered with 503 until it is back: plug the drive in and mount it in the same place", o.bundle.ID(), o.bundle.Dir(), err)
-	o.now, o.away, o.tried = nil, err, time.Time{}
+	o.now, o.went, o.away, o.tried = nil, err, err, time.Time{}
 	s.over = true
 	o.closeUnused(s)
 }
@@ -224,7 +249,7 @@ func (r *stream) Read(p []byte) (int, error) {
 
 func (r *stream) read(p []byte) (int, error) {
 	if r.in == nil {
-		s, err := r.from[0].use()
+		s, err := r.from[0].use(r.ctx, r.anew || r.at > 0) // the client has the head of its answer
 		if err != nil {
 			return 0, err
 		}

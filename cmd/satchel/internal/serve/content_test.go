@@ -17,6 +17,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/opencontainers/go-digest"
@@ -411,10 +412,16 @@ func TestDriveComesBack(t *testing.T) {
 	move(torn, torn+".moved")
 	for range 2 {
 		s.shelf[0].tried = time.Time{}
-		if g := s.ask("GET", path); g.StatusCode != 503 {
-			t.Errorf("a damaged bundle: %d", g.StatusCode)
+		if g := s.ask("GET", path); g.StatusCode != 500 || g.Header.Get("Retry-After") != "" {
+			t.Errorf("a damaged bundle: %d %s", g.StatusCode, g.body)
 		}
 	}
+	move(dir, away)
+	s.shelf[0].tried = time.Time{}
+	if g := s.ask("GET", path); g.StatusCode != 503 {
+		t.Errorf("away once more: %d", g.StatusCode)
+	}
+	move(away, dir)
 	move(torn+".moved", torn)
 	s.shelf[0].tried = time.Time{}
 	if g := s.ask("GET", path); g.StatusCode != 200 || digest.FromBytes(g.body) != layer.Digest {
@@ -425,6 +432,63 @@ func TestDriveComesBack(t *testing.T) {
 			t.Errorf("%q is said %d times:\n%s", text, n, h.log)
 		}
 	}
+}
+
+// gone is a reader of a drive that was pulled.
+type gone struct{ io.Closer }
+
+func (gone) Read([]byte) (int, error) {
+	return 0, &bundle.DriveError{Op: "read from", Path: "drive", Err: os.ErrNotExist}
+}
+
+// TestAllReadOn: all who are in the middle of content read on when the drive is back, not only the
+// one who finds it; who begins meanwhile is told at once that it is away.
+func TestAllReadOn(t *testing.T) {
+	t.Parallel()
+	h := newHost(t, 2719)
+	layer := h.Layer(300<<10, ocitest.LayerTar)
+	dir := h.pack("drive", []oci.Image{image(h.Image(false, layer), "team/app", "v1")})
+	want := h.bytes(layer)
+	synctest.Test(t, func(t *testing.T) {
+		o := newOpened(h.reader(dir), h.options().To)
+		defer o.close()
+		back := make(chan struct{})
+		o.reopen = func() (*bundle.Reader, error) { <-back; return o.bundle.Reopen() }
+		open := func(off int64) *stream {
+			r, err := shelf{o}.Open(t.Context(), layer, off)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return r.(*stream)
+		}
+		const middle = 1000
+		var list []*stream
+		for range 4 {
+			r := open(0)
+			if _, err := io.ReadFull(r, make([]byte, middle)); err != nil {
+				t.Fatal(err)
+			}
+			r.in = gone{r.in}
+			list = append(list, r)
+		}
+		list = append(list, open(middle)) // one that had given its turn to another
+		var wg sync.WaitGroup
+		for i, r := range list {
+			wg.Go(func() {
+				rest, err := io.ReadAll(r)
+				if err != nil || !bytes.Equal(rest, want[middle:]) {
+					t.Errorf("reader %d: %d bytes of %d, %v", i, len(rest), len(want)-middle, err)
+				}
+				_ = r.Close()
+			})
+			synctest.Wait()
+		}
+		if _, err := open(0).Read(make([]byte, 1)); err == nil {
+			t.Error("who begins reads")
+		}
+		close(back)
+		wg.Wait()
+	})
 }
 
 // TestSecondCopy: what one directory does not give, another with the same content does.

@@ -313,7 +313,7 @@ func TestRun(t *testing.T) {
 		if err := <-ended; !errors.Is(err, context.Canceled) {
 			t.Errorf("%s: %v", name, err)
 		}
-		if _, err := g.shelf[0].use(); err == nil {
+		if _, err := g.shelf[0].use(t.Context(), false); err == nil {
 			t.Errorf("%s: the bundle is open", name)
 		}
 	}
