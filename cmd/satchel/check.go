@@ -255,16 +255,8 @@ func (o checkOptions) receipts(ctx context.Context, a *app, job *check.Options) 
 	if history, err = o.readAsNodes(ctx, a, job, place, keeper, history); err != nil {
 		return err
 	}
-	for _, odd := range append(history.Odd, history.Refused, history.Host) {
-		if odd != nil {
-			job.Unread = append(job.Unread, odd)
-		}
-	}
-	more, err := history.Load()
-	if err == nil {
-		job.Add(place, more)
-	}
-	return err
+	noteOdd(job, history, !o.offline && history.Refused == nil)
+	return addKept(ctx, job, place, history)
 }
 
 // bundles opens those that are named in addition.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"slices"
@@ -57,14 +58,11 @@ func (o checkOptions) readAsNodes(ctx context.Context, a *app, job *check.Option
 		defer func() { _ = os.Remove(file) }() // nothing in it is secret
 		flags.caFile = file
 	}
-	if slices.Contains(h.Nodes.Insecure(), place.Host) && !flags.given() {
+	unverified := slices.Contains(h.Nodes.Insecure(), place.Host) && !flags.given()
+	if unverified {
 		flags.tlsVerify = false
 	}
-	for _, login := range []*manifests.PullSecret{nil, cmp.Or(h.Secret, h.Entries), job.NodeSecret} {
-		var credentials []byte // nil: this host's own
-		if login != nil {
-			credentials = login.JSON()
-		}
+	for _, credentials := range logins(unverified, cmp.Or(h.Secret, h.Entries), job.NodeSecret) {
 		client := flags.clientWith(a, credentials)
 		keeper.Mirror = transport.NewMirror(client, place, o.parallel)
 		again, err := keeper.History(ctx)
@@ -77,6 +75,79 @@ func (o checkOptions) readAsNodes(ctx context.Context, a *app, job *check.Option
 		}
 	}
 	return before, nil
+}
+
+// logins are those to read receipts by, in this order, each once; nil is this host's own. Where the files for the
+// cluster say that nobody looks at the certificate, it stays here: it may have the right to push.
+func logins(unverified bool, nodes ...*manifests.PullSecret) (list [][]byte) {
+	list = append(list, nil)
+	if unverified {
+		list[0] = []byte(`{"auths":{}}`)
+	}
+	for _, login := range nodes {
+		if login == nil {
+			continue
+		}
+		credentials := login.JSON()
+		if !slices.ContainsFunc(list, func(have []byte) bool { return bytes.Equal(have, credentials) }) {
+			list = append(list, credentials)
+		}
+	}
+	return list
+}
+
+// noteOdd says which receipts do not count. Those of other mirrors, and of this host where the mirror gave all
+// that it has, hide nothing.
+func noteOdd(job *check.Options, history *receipt.History, whole bool) {
+	if err := history.Refused; err != nil {
+		note(job, false, err, "have this host read the mirror's receipts (--ca-file, --authfile), and run this again")
+	}
+	if err := history.Host; err != nil {
+		note(job, whole, err, "have this user read the directory with what satchel knows of the mirror")
+	}
+	for _, odd := range history.Odd {
+		switch {
+		case as[*receipt.OtherError](odd):
+			job.Aside = append(job.Aside, odd)
+		case as[*receipt.UnreadError](odd):
+			job.Unread = append(job.Unread, odd)
+		case as[*receipt.HostError](odd):
+			note(job, whole, odd, "take that file away, and unpack its bundle again")
+		default:
+			note(job, false, odd, "unpack its bundle again; or, if satchel did not write it, delete it in the registry")
+		}
+	}
+}
+
+func note(job *check.Options, harmless bool, err error, hint string) {
+	if harmless {
+		job.Aside = append(job.Aside, err)
+		return
+	}
+	job.Unread = append(job.Unread, usage(err, hint))
+}
+
+// addKept adds the receipts that count. One that cannot be read ends the run only where there is no other.
+func addKept(ctx context.Context, job *check.Options, place oci.Mirror, history *receipt.History) error {
+	var kept []*receipt.Receipt
+	var unread []error
+	for _, one := range history.Done {
+		r, err := one.Load()
+		switch {
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case err != nil:
+			unread = append(unread, err)
+		default:
+			kept = append(kept, r)
+		}
+	}
+	if len(kept)+len(job.Receipts) == 0 && len(unread) > 0 {
+		return errors.Join(unread...)
+	}
+	job.Unread = append(job.Unread, unread...)
+	job.Add(place, kept)
+	return nil
 }
 
 // authoritiesWith makes a file of the authorities that nodes trust for a registry, and those of --ca-file;
@@ -97,8 +168,10 @@ func (o checkOptions) authoritiesWith(h *manifests.Handover, registry string) (n
 	if err != nil {
 		return "", fmt.Errorf("keep the authorities that nodes trust: %w", err)
 	}
-	if _, err = f.WriteString(pem); err == nil {
-		err = f.Close()
+	_, err = f.WriteString(pem)
+	if err = errors.Join(err, f.Close()); err != nil {
+		_ = os.Remove(f.Name()) // what is left is not whole
+		return "", fmt.Errorf("keep the authorities that nodes trust: %w", err)
 	}
-	return f.Name(), err
+	return f.Name(), nil
 }

@@ -42,6 +42,7 @@ type Options struct {
 	Mirror     string                // the registry that --to names, HOST[:PORT]; "": receipts and rules say it
 	Receipts   []*receipt.Receipt    // the newest first, see Add
 	Unread     []error               // receipts of the mirror that were not read
+	Aside      []error               // receipts that do not count, by which nothing is lost that the mirror is to have
 	Gone       []string              // files among those that satchel wrote for the cluster that are not there any more
 	Changed    []string              // and those that are not as it wrote them
 	Bundles    []Bundle              // given in addition to receipts

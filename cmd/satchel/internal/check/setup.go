@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/satchel-airgap/satchel/cmd/satchel/internal/receipt"
 	"github.com/satchel-airgap/satchel/manifests"
 	"github.com/satchel-airgap/satchel/oci/text"
 	"github.com/satchel-airgap/satchel/transport"
@@ -127,8 +128,20 @@ func (c *checking) checkCarried() {
 		f := Finding{Kind: Unknown, Fails: true, Object: "receipts", Wrong: "not all that the mirror is to have is known: " + text.Printable(err.Error()), Do: "have this host read the mirror's receipts (--ca-file, --authfile), and run this again"}
 		if other, ok := errors.AsType[*OtherMirrorError](err); ok {
 			f.Wrong, f.Do = other.Error(), other.Hint()
+		} else if known, ok := errors.AsType[interface {
+			error
+			Hint() string
+		}](err); ok && known.Hint() != "" {
+			f.Do = known.Hint()
 		}
 		c.report.add(f)
+	}
+	for _, err := range c.Aside {
+		words := "a receipt was left out: " + text.Printable(err.Error())
+		if other, ok := errors.AsType[*receipt.OtherError](err); ok {
+			words += "; if that is this mirror by another name, run this with that name, too (--to " + other.Of.String() + ")"
+		}
+		c.report.Notes = append(c.report.Notes, words)
 	}
 }
 

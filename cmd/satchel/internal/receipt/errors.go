@@ -31,6 +31,22 @@ func (e *FormatError) Hint() string {
 	return "take the receipt from the mirror again; it must not be changed or formatted in another way"
 }
 
+// OtherError says that a receipt does not count, as it is of another mirror than the one that keeps it.
+type OtherError struct {
+	Name string
+	Of   oci.Mirror
+}
+
+func (e *OtherError) Error() string {
+	return fmt.Sprintf("read receipt %s: it is of another mirror, %s", e.Name, e.Of)
+}
+
+// HostError says that a receipt, or a copy of one, on this host does not count.
+type HostError struct{ Err error }
+
+func (e *HostError) Error() string { return e.Err.Error() }
+func (e *HostError) Unwrap() error { return e.Err }
+
 // checkVersion tells a newer receipt from what is none.
 func checkVersion(said string) error {
 	if said == version {

@@ -293,7 +293,7 @@ func (k *Keeper) readFetched(h *History, own map[digest.Digest]*Kept) (all []*Ke
 		if err == nil {
 			err = k.isOf(one)
 		}
-		if err := h.odd(err); err != nil {
+		if err := h.oddHere(err); err != nil {
 			return nil, err
 		}
 		if one != nil && err == nil {

@@ -121,7 +121,7 @@ func (k *Keeper) readOwn(h *History, dir string, known map[digest.Digest]*Kept) 
 	}
 	for _, file := range files {
 		one, err := readKept(file, nobody)
-		if err := h.odd(err); err != nil {
+		if err := h.oddHere(err); err != nil {
 			return err
 		}
 		if one != nil {
@@ -144,6 +144,18 @@ func (h *History) odd(err error) error {
 	return nil
 }
 
+// oddHere is odd for a file of this host.
+func (h *History) oddHere(err error) error {
+	n := len(h.Odd)
+	if err := h.odd(err); err != nil {
+		return err
+	}
+	for i := range h.Odd[n:] {
+		h.Odd[n+i] = &HostError{h.Odd[n+i]}
+	}
+	return nil
+}
+
 // isOf refuses a receipt of another mirror, or of another namespace or depth of it, which was copied
 // from there: what was pushed there, somebody else may have pushed here, and what a prune there
 // replaced would count again.
@@ -152,7 +164,7 @@ func (k *Keeper) isOf(one *Kept) error {
 	if of == k.Repo || k.AnyHost && of.Repository == k.Repo.Repository {
 		return nil
 	}
-	return fmt.Errorf("read receipt %s: it is of another mirror, %s", one.name, one.Head.Mirror)
+	return &OtherError{one.name, one.Head.Mirror}
 }
 
 var fetchedName = sync.OnceValue(func() *regexp.Regexp {
