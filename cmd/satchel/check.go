@@ -168,9 +168,11 @@ func (o checkOptions) site(a *app, job *check.Options) (err error) {
 		if job.Handover, err = manifests.ReadHandover(root.FS()); err != nil {
 			return usage(fmt.Errorf("read the files for the cluster in %s: %w", text.Printable(o.outDir), err), hintOf(err))
 		}
-		if job.Gone, job.Changed, err = outdir.Look(o.outDir); err != nil {
+		became, err := outdir.Look(o.outDir)
+		if err != nil {
 			return usage(fmt.Errorf("read the list of the files for the cluster: %w", err), "write the files again: satchel render")
 		}
+		job.Gone, job.Changed, job.Cut = became.Gone, became.Changed, became.Cut
 	}
 	list, err := o.cluster.read(a)
 	switch {

@@ -45,6 +45,7 @@ type Options struct {
 	Aside      []error               // receipts that do not count, by which nothing is lost that the mirror is to have
 	Gone       []string              // files among those that satchel wrote for the cluster that are not there any more
 	Changed    []string              // and those that are not as it wrote them
+	Cut        bool                  // APPLY.md, one of those, lacks its end
 	Bundles    []Bundle              // given in addition to receipts
 	Secret     *manifests.PullSecret // that the cluster has; nil: not known
 	NodeSecret *manifests.PullSecret // by which nodes pull from the mirror; nil: the one among the files

@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/check"
@@ -28,6 +29,21 @@ func TestHalfOfTheFiles(t *testing.T) {
 		t.Fatalf("%q", got)
 	}
 	page := filepath.Join(w.out, "APPLY.md")
+	whole, err := os.ReadFile(page)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, body := range map[string]string{"a note": string(whole) + "done by Ann\n", "other ends of lines": strings.ReplaceAll(string(whole), "\n", "\r\n")} {
+		if err := os.WriteFile(page, []byte(body), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if got := lacking(); len(got) > 0 {
+			t.Errorf("%s: %q", name, got)
+		}
+	}
+	if err := os.WriteFile(page, whole, 0o600); err != nil {
+		t.Fatal(err)
+	}
 	if err := os.Truncate(page, 1500); err != nil {
 		t.Fatal(err)
 	}

@@ -166,9 +166,14 @@ func (c *checking) checkFiles() {
 		}
 		c.report.add(Finding{Kind: FileMissing, Fails: true, Object: name, Wrong: wrong, Do: "write the files again: satchel render"})
 	}
-	if slices.Contains(c.Changed, pageOfSteps) {
-		c.report.add(Finding{Kind: FileMissing, Fails: true, Object: pageOfSteps, Wrong: "it is not as it was written: cut short, or changed by hand; so steps may be lacking", Do: "move it away, and write the files again: satchel render"})
+	if !slices.Contains(c.Changed, pageOfSteps) {
+		return
 	}
+	f := Finding{Kind: FileMissing, Object: pageOfSteps, Wrong: "it is not as it was written; a note or other ends of lines do no harm, but a step may be lacking", Do: "if you did not change it, move it away, and write the files again: satchel render"}
+	if c.Cut {
+		f.Fails, f.Wrong, f.Do = true, "its end is not there, so steps may be lacking", "move it away, and write the files again: satchel render"
+	}
+	c.report.add(f)
 }
 
 // checkRules compares the objects with the file that shows what nodes will have.

@@ -233,7 +233,8 @@ func (w *world) options() check.Options {
 		w.t.Fatal(err)
 	}
 	o.Receipts = []*receipt.Receipt{r}
-	if o.Gone, o.Changed, err = outdir.Look(w.out); err != nil {
+	became, err := outdir.Look(w.out)
+	if o.Gone, o.Changed, o.Cut = became.Gone, became.Changed, became.Cut; err != nil {
 		w.t.Fatal(err)
 	}
 	return o

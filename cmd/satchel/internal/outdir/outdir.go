@@ -39,6 +39,9 @@ var outDirs = []string{"restore", "secrets", "install", "hostedcluster", "drains
 const (
 	lineCluster = "cluster" // begins the line of a list that has the ID of the cluster
 	lineName    = "name"    // and the one that has the name of the directory, where it is one of several
+	lineEnd     = "end"     // and the one that has how the page of steps ends, see endOf
+
+	page = "APPLY.md" // of steps
 )
 
 // clusterID is what the ID of a cluster may be.
@@ -63,6 +66,8 @@ type Dir struct {
 
 	wasOne string // the name that the earlier set has as one of several; "" where it is the only one
 	one    string // that of the new set
+
+	end string // how the page of steps of the earlier set ends; "" where it is not known
 
 	moved []*Dir // where earlier sets of this cluster are, if not here
 }
@@ -151,6 +156,10 @@ func (o *Dir) readList(root *os.Root) error {
 		}
 		if ok && sum == lineName {
 			o.wasOne = name
+			continue
+		}
+		if ok && sum == lineEnd {
+			o.end = name
 			continue
 		}
 		if !ok || !named(name) {

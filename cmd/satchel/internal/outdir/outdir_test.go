@@ -75,20 +75,26 @@ func TestLook(t *testing.T) {
 	}
 	look := func(want string) {
 		t.Helper()
-		gone, changed, err := Look(dir)
-		if got := fmt.Sprint(gone, changed, err); got != want {
+		s, err := Look(dir)
+		if got := fmt.Sprint(s.Gone, s.Changed, s.Cut, err); got != want {
 			t.Errorf("%s, want %s", got, want)
 		}
 	}
-	look("[] [] <nil>")
-	if err := errors.Join(os.Truncate(filepath.Join(dir, "APPLY.md"), 6), os.Remove(filepath.Join(dir, "restore/b.yaml"))); err != nil {
+	look("[] [] false <nil>")
+	for body, cut := range map[string]bool{"first\r\n second\r\n": false, "first: done\nsecond\n\nof Monday\n": false, "first\nsec": true, "": true} {
+		if err := os.WriteFile(filepath.Join(dir, "APPLY.md"), []byte(body), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		look(fmt.Sprintf("[] [APPLY.md] %t <nil>", cut))
+	}
+	if err := errors.Join(os.WriteFile(filepath.Join(dir, "APPLY.md"), []byte("first\n"), 0o600), os.Remove(filepath.Join(dir, "restore/b.yaml"))); err != nil {
 		t.Fatal(err)
 	}
-	look("[restore/b.yaml] [APPLY.md] <nil>")
+	look("[restore/b.yaml] [APPLY.md] true <nil>")
 	if err := os.Remove(filepath.Join(dir, outList)); err != nil {
 		t.Fatal(err)
 	}
-	look("[] [] <nil>")
+	look("[] [] false <nil>")
 }
 
 func TestOutDirReplacesItsOwnSet(t *testing.T) {

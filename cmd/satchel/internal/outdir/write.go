@@ -78,13 +78,13 @@ func (o *Dir) Add(name string, body []byte) (err error) {
 // steps are what a replacement does, in this order. While files are replaced,
 // both what they were and what they will be is listed as satchel's.
 func (o *Dir) steps(files []manifests.File) []func(*os.Root) error {
-	list := []func(*os.Root) error{func(r *os.Root) error { return put(r, outList, 0o600, o.listOf(o.lines(), lines(files))) }}
+	list := []func(*os.Root) error{func(r *os.Root) error { return put(r, outList, 0o600, o.listOf(o.lines(), lines(files), ends(files))) }}
 	for _, f := range files {
 		list = append(list, func(r *os.Root) error { return put(r, f.Name, f.Mode, f.Body) })
 	}
 	return append(list,
 		func(r *os.Root) error { return o.dropOld(r, files) },
-		func(r *os.Root) error { return put(r, outList, 0o600, o.listOf(lines(files))) })
+		func(r *os.Root) error { return put(r, outList, 0o600, o.listOf(lines(files), ends(files))) })
 }
 
 // listOf is the list of a set: which cluster it is for, if that is known, whether it is one of
@@ -103,6 +103,16 @@ func (o *Dir) listOf(parts ...[]string) []byte {
 func lines(files []manifests.File) (list []string) {
 	for _, f := range files {
 		list = append(list, hexSum(f.Body)+"  "+f.Name+"\n")
+	}
+	return list
+}
+
+// ends is the line with how the page of steps ends.
+func ends(files []manifests.File) (list []string) {
+	for _, f := range files {
+		if end := endOf(f.Body); f.Name == page && end != "" {
+			list = append(list, lineEnd+"  "+end+"\n")
+		}
 	}
 	return list
 }
