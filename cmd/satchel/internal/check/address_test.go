@@ -23,11 +23,7 @@ func TestAddress(t *testing.T) {
 		"alias.example/in/x/y":                  "alias.example/in",
 		"old.example/z":                         "first.example/in",
 	} {
-		h, err := manifests.ReadHandover(fstest.MapFS{
-			"registries.conf":              {},
-			"icsp-generic.yaml":            {Data: []byte("apiVersion: operator.openshift.io/v1alpha1\nkind: ImageContentSourcePolicy\nmetadata: {name: a}\nspec: {repositoryDigestMirrors: [{source: source.example/x/y, mirrors: [" + mirrors + "]}]}\n")},
-			"catalogsource-operators.yaml": {Data: []byte("kind: CatalogSource\nmetadata: {name: a}\nspec: {image: alias.example/in/cat:v1}\n")},
-		})
+		h, err := manifests.ReadHandover(handoverTo(mirrors))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -42,5 +38,40 @@ func TestAddress(t *testing.T) {
 	c := &checking{Options: Options{Receipts: []*receipt.Receipt{first}}, rules: &manifests.NodeRules{}}
 	if got := c.address(second.Mirror); got != "second.example/in" {
 		t.Errorf("of another mirror: %s", got)
+	}
+	first.Repositories[0].Name = "in"
+	c.rules = rulesTo(t, "first.example/in")
+	if got := c.address(first.Mirror); got != "first.example/in" {
+		t.Errorf("of the namespace itself: %s", got)
+	}
+	for repo, want := range map[string]string{"in": "", "in/x": "/x", "inside/x": "/inside/x"} { // oc puts releases into the namespace itself
+		if got := within(first.Mirror, repo); got != want {
+			t.Errorf("%s: %s, want %s", repo, got, want)
+		}
+	}
+	if got := within(oci.Mirror{Host: "first.example"}, "x/y"); got != "/x/y" {
+		t.Errorf("without a namespace: %s", got)
+	}
+}
+
+// rulesTo are the rules of a node that lead from source.example/x/y to mirrors.
+func rulesTo(t *testing.T, mirrors string) *manifests.NodeRules {
+	t.Helper()
+	h, err := manifests.ReadHandover(handoverTo(mirrors))
+	if err != nil {
+		t.Fatal(err)
+	}
+	rules, err := manifests.NodeRulesOf(h, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return rules
+}
+
+func handoverTo(mirrors string) fstest.MapFS {
+	return fstest.MapFS{
+		"registries.conf":              {},
+		"icsp-generic.yaml":            {Data: []byte("apiVersion: operator.openshift.io/v1alpha1\nkind: ImageContentSourcePolicy\nmetadata: {name: a}\nspec: {repositoryDigestMirrors: [{source: source.example/x/y, mirrors: [" + mirrors + "]}]}\n")},
+		"catalogsource-operators.yaml": {Data: []byte("kind: CatalogSource\nmetadata: {name: a}\nspec: {image: alias.example/in/cat:v1}\n")},
 	}
 }

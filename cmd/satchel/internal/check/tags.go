@@ -59,7 +59,7 @@ func (c *checking) tagged() (list []taggedPlace) {
 	for _, r := range c.Receipts {
 		base := c.address(r.Mirror)
 		for _, img := range r.Images {
-			at, err := oci.ParseRef(strings.TrimSuffix(base, "/") + "/" + strings.TrimPrefix(img.Repo, strings.TrimPrefix(r.Mirror.Namespace+"/", "/")) + "@" + img.Digest.String())
+			at, err := oci.ParseRef(base + within(r.Mirror, img.Repo) + "@" + img.Digest.String())
 			if err != nil {
 				continue
 			}

@@ -29,10 +29,7 @@ func (c *checking) named() (list []Wanted) {
 		if known[p.digest.String()] {
 			continue
 		}
-		at := c.address(p.mirror)
-		below := strings.TrimPrefix(p.repo, strings.TrimPrefix(p.mirror.Namespace+"/", "/"))
-		ref, err := oci.ParseRef(strings.TrimSuffix(at, "/") + "/" + below + "@" + p.digest.String())
-		if err == nil {
+		if ref, err := oci.ParseRef(c.address(p.mirror) + within(p.mirror, p.repo) + "@" + p.digest.String()); err == nil {
 			list = append(list, Wanted{Ref: ref, Why: p.why})
 		}
 	}
@@ -45,8 +42,7 @@ func (c *checking) scraped() (list []Wanted) {
 		return nil
 	}
 	for _, s := range c.carried.scraped {
-		at := strings.TrimSuffix(c.address(s.mirror), "/") + "/" + strings.TrimPrefix(s.repo, strings.TrimPrefix(s.mirror.Namespace+"/", "/"))
-		if ref, err := oci.ParseRef(at + ":" + s.tag); err == nil {
+		if ref, err := oci.ParseRef(c.address(s.mirror) + within(s.mirror, s.repo) + ":" + s.tag); err == nil {
 			list = append(list, Wanted{Ref: ref, Why: []string{"the update service reads releases by tag"}})
 			if c.carried.names[ref] == "" {
 				c.carried.names[ref] = s.digest
@@ -65,10 +61,10 @@ func (c *checking) address(m oci.Mirror) string {
 			continue
 		}
 		for _, repo := range r.Repositories {
-			below := strings.TrimPrefix(repo.Name, strings.TrimPrefix(m.Namespace+"/", "/"))
+			below := within(m, repo.Name)
 			for _, s := range repo.Sources {
 				for _, at := range c.rules.Pull(s.Name) {
-					if base, ok := strings.CutSuffix(at, "/"+below); ok && at != s.Name && !slices.Contains(found, base) {
+					if base, ok := strings.CutSuffix(at, below); ok && at != s.Name && !slices.Contains(found, base) {
 						found = append(found, base)
 					}
 				}
@@ -85,6 +81,15 @@ func (c *checking) address(m oci.Mirror) string {
 		}
 	}
 	return m.String()
+}
+
+// within is the path of a repository below a mirror's namespace, with the slash before it; "" for the namespace
+// itself, where oc puts releases.
+func within(m oci.Mirror, repo string) string {
+	if m.Namespace == repo {
+		return ""
+	}
+	return "/" + strings.TrimPrefix(repo, strings.TrimPrefix(m.Namespace+"/", "/"))
 }
 
 // namedHosts are the registries of images that objects among the files name.
