@@ -21,6 +21,7 @@ const (
 	codeNameInvalid     = "NAME_INVALID"
 	codeNameUnknown     = "NAME_UNKNOWN"
 	codeUnauthorized    = "UNAUTHORIZED"
+	codeTooMany         = "TOOMANYREQUESTS"
 	codeUnsupported     = "UNSUPPORTED"
 	codeUnknown         = "UNKNOWN"
 	codeUnavailable     = "UNAVAILABLE"

@@ -3,6 +3,7 @@ package serve
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
@@ -25,8 +26,8 @@ const (
 	maxPasswords = 1 << 20 // bytes of a file
 	maxCost      = 15      // of bcrypt: about 2 seconds a try
 	usualPause   = time.Second
-	pauses       = 8  // at a time: so many guesses are answered in a pause, whoever makes them
-	clientLines  = 64 // of clients: those of one line guess one after the other
+	pauses       = 8 // at a time: so many guesses are answered in a pause, whoever makes them
+	mostTries    = 8 // of different passwords that one client has at a time; further ones are not compared
 )
 
 // Passwords are who may read. A password that was right once is known again without bcrypt, by
@@ -34,25 +35,48 @@ const (
 //
 // A wrong one costs a pause. A client pays for one at a time, and all clients together for a few:
 // guessing is slow however many connections it has. A right one never waits for a pause, but the
-// first time with bcrypt, behind the guesses of the same client.
+// first time with bcrypt, behind the guesses of the same client. Requests of a client with the same
+// password get one answer.
 type Passwords struct {
 	hashes map[string][]byte // bcrypt, by user; nil: one password for any user
 	other  []byte            // what unknown users are compared with, so that they take as long
 	key    [32]byte
 	one    [32]byte
 
-	line   [clientLines]chan struct{} // by client
-	paying chan struct{}
-	try    chan struct{} // one bcrypt at a time, so that reading is not held up
-	known  sync.Map      // [32]byte of user and password
-	pause  time.Duration // after a wrong one
+	mu      sync.Mutex
+	clients map[string]*line // that have a password tried
+
+	paying  chan struct{}
+	bcrypt  chan struct{} // one at a time, so that reading is not held up
+	compare func(hash, password []byte) error
+	known   sync.Map      // [32]byte of user and password
+	pause   time.Duration // after a wrong one
 }
 
+// line is of one client, whose passwords are tried one after the other.
+type line struct {
+	turn  chan struct{}
+	tries map[[32]byte]*try // by user and password
+}
+
+// try is one password of a client.
+type try struct {
+	done chan struct{} // is closed when the verdict is there
+	is   verdict
+}
+
+// verdict is what comes of a password.
+type verdict int
+
+const (
+	wrong   verdict = iota
+	right           // the user may read
+	crowded         // not compared: its client has too many others tried
+	over            // not compared: the run ends
+)
+
 func newPasswords() (*Passwords, error) {
-	p := &Passwords{paying: make(chan struct{}, pauses), try: make(chan struct{}, 1), pause: usualPause}
-	for i := range p.line {
-		p.line[i] = make(chan struct{}, 1)
-	}
+	p := &Passwords{clients: map[string]*line{}, paying: make(chan struct{}, pauses), bcrypt: make(chan struct{}, 1), compare: bcrypt.CompareHashAndPassword, pause: usualPause}
 	_, err := rand.Read(p.key[:])
 	return p, err
 }
@@ -136,31 +160,82 @@ func (p *Passwords) sum(user, password string) (sum [32]byte) {
 	return sum
 }
 
-// right reports whether a user has this password. A wrong one costs its pause whether the client
-// waits for the answer or not: its connection is one of those that are limited. Once ended is
-// closed nobody waits any more, and what is not known is wrong.
-func (p *Passwords) right(ended <-chan struct{}, client, user, password string) bool {
+// judge says whether a user has this password. A wrong one costs its pause whether the client waits
+// for the answer or not: its connection is one of those that are limited. Once ended is closed
+// nobody waits any more, and what is not known is not compared.
+func (p *Passwords) judge(ctx context.Context, ended <-chan struct{}, client, user, password string) verdict {
 	if p.isKnown(user, password) {
-		return true
+		return right
 	}
-	sum := p.sum("", client)
-	line := p.line[sum[0]%clientLines]
-	if !taken(line, ended) {
-		return false
+	key := p.sum(user, password)
+	l, t, mine := p.join(client, key)
+	switch {
+	case t == nil:
+		return crowded
+	case mine:
+		defer p.leave(client, key)
+		t.is = p.attempt(ended, l, user, password)
+		return t.is
 	}
-	defer func() { <-line }()
-	if p.hashes != nil && p.matches(ended, user, password) {
-		return true
+	select {
+	case <-t.done:
+		return t.is
+	case <-ended:
+	case <-ctx.Done():
+	}
+	return over
+}
+
+// join gives the try of a client's password. It is mine to make if there was none; nil if the
+// client has too many.
+func (p *Passwords) join(client string, key [32]byte) (l *line, t *try, mine bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	l = p.clients[client]
+	if l == nil {
+		l = &line{turn: make(chan struct{}, 1), tries: map[[32]byte]*try{}}
+		p.clients[client] = l
+	}
+	if t = l.tries[key]; t != nil || len(l.tries) >= mostTries {
+		return l, t, false
+	}
+	t = &try{done: make(chan struct{})}
+	l.tries[key] = t
+	return l, t, true
+}
+
+// leave ends a try.
+func (p *Passwords) leave(client string, key [32]byte) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	l := p.clients[client]
+	close(l.tries[key].done)
+	delete(l.tries, key)
+	if len(l.tries) == 0 {
+		delete(p.clients, client)
+	}
+}
+
+// attempt tries a password when it is its turn.
+func (p *Passwords) attempt(ended <-chan struct{}, l *line, user, password string) verdict {
+	if !taken(l.turn, ended) {
+		return over
+	}
+	defer func() { <-l.turn }()
+	if p.hashes != nil {
+		if is := p.match(ended, user, password); is != wrong {
+			return is
+		}
 	}
 	if !taken(p.paying, ended) {
-		return false
+		return over
 	}
 	defer func() { <-p.paying }()
 	select {
 	case <-time.After(p.pause):
 	case <-ended:
 	}
-	return false
+	return wrong
 }
 
 // taken waits for a place, and reports whether it has one.
@@ -183,33 +258,48 @@ func (p *Passwords) isKnown(user, password string) bool {
 	return ok
 }
 
-// matches compares a password with the hash of its user.
-func (p *Passwords) matches(ended <-chan struct{}, user, password string) bool {
-	if !taken(p.try, ended) {
-		return false
+// match compares a password with the hash of its user, unless another client was found to have the
+// same one meanwhile.
+func (p *Passwords) match(ended <-chan struct{}, user, password string) verdict {
+	if !taken(p.bcrypt, ended) {
+		return over
 	}
-	defer func() { <-p.try }()
+	defer func() { <-p.bcrypt }()
+	if p.isKnown(user, password) {
+		return right
+	}
 	hash, there := p.hashes[user]
 	if !there {
 		hash = p.other
 	}
-	if bcrypt.CompareHashAndPassword(hash, []byte(password)) != nil || !there {
-		return false
+	if p.compare(hash, []byte(password)) != nil || !there {
+		return wrong
 	}
 	p.known.Store(p.sum(user, password), true)
-	return true
+	return right
 }
 
-// admit answers 401 to who may not read.
+// admit answers who may not read.
 func (g *Registry) admit(a *answer, r *http.Request) bool {
 	if g.Passwords == nil {
 		return true
 	}
-	user, password, ok := r.BasicAuth()
-	if ok && g.Passwords.right(g.ended, clientOf(r), user, password) {
-		return true
+	is := wrong
+	if user, password, ok := r.BasicAuth(); ok {
+		is = g.Passwords.judge(r.Context(), g.ended, clientOf(r), user, password)
 	}
-	a.Header().Set("Www-Authenticate", `Basic realm="satchel", charset="UTF-8"`)
-	a.refuse(http.StatusUnauthorized, codeUnauthorized, "a user name and its password are needed")
+	switch is {
+	case right:
+		return true
+	case crowded:
+		a.Header().Set("Retry-After", "2")
+		a.refuse(http.StatusTooManyRequests, codeTooMany, "too many other passwords of this address are tried now")
+	case over:
+		a.Header().Set("Retry-After", "5")
+		a.refuse(http.StatusServiceUnavailable, codeUnavailable, "this registry ends now")
+	case wrong:
+		a.Header().Set("Www-Authenticate", `Basic realm="satchel", charset="UTF-8"`)
+		a.refuse(http.StatusUnauthorized, codeUnauthorized, "a user name and its password are needed")
+	}
 	return false
 }

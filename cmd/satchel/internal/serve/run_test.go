@@ -15,8 +15,10 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/opencontainers/go-digest"
@@ -112,47 +114,142 @@ func TestPasswords(t *testing.T) {
 	}
 }
 
-// TestGuessing: a client guesses once in a pause, many clients a few times, whoever stops waiting;
-// the right password is not held up by it. When the run ends nobody waits.
-func TestGuessing(t *testing.T) {
-	t.Parallel()
+// wordFile has a password.
+func wordFile(t *testing.T) string {
+	t.Helper()
 	file := filepath.Join(t.TempDir(), "word")
 	if err := os.WriteFile(file, []byte("s3cret"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	const pause = 50 * time.Millisecond
+	return file
+}
+
+// TestGuessing: a client guesses once in a pause, many clients a few times, whoever stops waiting;
+// the right password is not held up by it. When the run ends nobody waits.
+func TestGuessing(t *testing.T) {
+	t.Parallel()
+	file := wordFile(t)
 	for name, tt := range map[string]struct {
 		clients int
-		least   time.Duration // in pauses
-	}{"one client": {1, 8}, "many clients": {200, 200 / pauses}} {
+		pauses  time.Duration
+	}{"one client": {1, mostTries}, "many clients": {200, 200 / pauses}} {
+		synctest.Test(t, func(t *testing.T) {
+			p, err := ReadPassword(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			began, ended := time.Now(), make(chan struct{})
+			var wg sync.WaitGroup
+			for i := range max(mostTries, tt.clients) {
+				wg.Go(func() {
+					if p.judge(t.Context(), ended, fmt.Sprint("client", i%tt.clients), "me", fmt.Sprint("guess", i)) != wrong {
+						t.Errorf("%s: a guess is right", name)
+					}
+				})
+			}
+			synctest.Wait()
+			if p.judge(t.Context(), ended, "client0", "me", "s3cret") != right || time.Since(began) > 0 {
+				t.Errorf("%s: the right one is held up for %s", name, time.Since(began))
+			}
+			wg.Wait()
+			if took := time.Since(began); took != tt.pauses*p.pause {
+				t.Errorf("%s: it took %s", name, took)
+			}
+			close(ended)
+			if is := p.judge(t.Context(), ended, "client0", "me", "guess"); is == right || time.Since(began) != tt.pauses*p.pause || len(p.clients) > 0 {
+				t.Errorf("%s: at the end: %d, %v", name, is, p.clients)
+			}
+		})
+	}
+}
+
+// TestManyGuesses: of one client only a few passwords are tried at a time, and further ones are
+// answered at once, with what is not known at the end of a run; requests with the same one wait
+// for one answer.
+func TestManyGuesses(t *testing.T) {
+	t.Parallel()
+	file := wordFile(t)
+	synctest.Test(t, func(t *testing.T) {
 		p, err := ReadPassword(file)
 		if err != nil {
 			t.Fatal(err)
 		}
-		p.pause = pause
-		guesses := max(8, tt.clients)
-		began, ended := time.Now(), make(chan struct{})
+		g := &Registry{Options: Options{Passwords: p}, ended: make(chan struct{})}
+		ask := func(client, password string) int {
+			r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/v2/", nil)
+			r.RemoteAddr = client + ":1234"
+			r.SetBasicAuth("me", password)
+			w := httptest.NewRecorder()
+			if g.admit(newAnswer(w), r) {
+				return http.StatusOK
+			}
+			return w.Code
+		}
+		began := time.Now()
 		var wg sync.WaitGroup
-		for i := range guesses {
+		for i := range 3 * mostTries {
 			wg.Go(func() {
-				if p.right(ended, fmt.Sprint("client", i%tt.clients), "me", "guess") {
-					t.Errorf("%s: a guess is right", name)
+				if code := ask("10.0.0.1", fmt.Sprint("guess", i%mostTries)); code != http.StatusUnauthorized {
+					t.Errorf("guess %d: %d", i, code)
 				}
 			})
 		}
-		eventually(t, "guesses wait", func() bool { return len(p.paying) > 0 })
-		if asked := time.Now(); !p.right(ended, "client0", "me", "s3cret") || time.Since(asked) > pause {
-			t.Errorf("%s: the right one is held up for %s", name, time.Since(asked))
+		synctest.Wait()
+		if code := ask("10.0.0.1", "one more"); code != http.StatusTooManyRequests || time.Since(began) > 0 {
+			t.Errorf("one more: %d after %s", code, time.Since(began))
 		}
 		wg.Wait()
-		if took := time.Since(began); took < tt.least*pause {
-			t.Errorf("%s: %d guesses took %s", name, guesses, took)
+		if took := time.Since(began); took != mostTries*p.pause {
+			t.Errorf("it took %s", took)
 		}
-		p.pause = time.Hour
-		close(ended)
-		if p.right(ended, "client0", "me", "guess") {
-			t.Errorf("%s: a guess is right at the end", name)
+		close(g.ended)
+		for password, code := range map[string]int{"s3cret": http.StatusOK, "guess": http.StatusServiceUnavailable} {
+			if got := ask("10.0.0.1", password); got != code {
+				t.Errorf("%s at the end: %d", password, got)
+			}
 		}
+	})
+}
+
+// TestFirstLogin: many requests with a right password that is new are one comparison, of one
+// client and of many.
+func TestFirstLogin(t *testing.T) {
+	t.Parallel()
+	hash, err := bcrypt.GenerateFromPassword([]byte("s3cret"), bcrypt.MinCost)
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "users")
+	if err := os.WriteFile(file, []byte("me:"+string(hash)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, clients := range []int{1, 50} {
+		synctest.Test(t, func(t *testing.T) {
+			p, err := ReadHtpasswd(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			all, compare, compared := make(chan struct{}), p.compare, atomic.Int64{}
+			p.compare = func(hash, password []byte) error {
+				compared.Add(1)
+				<-all
+				return compare(hash, password)
+			}
+			var wg sync.WaitGroup
+			for i := range 50 {
+				wg.Go(func() {
+					if is := p.judge(t.Context(), nil, fmt.Sprint("client", i%clients), "me", "s3cret"); is != right {
+						t.Errorf("request %d: %d", i, is)
+					}
+				})
+			}
+			synctest.Wait()
+			close(all)
+			wg.Wait()
+			if n := compared.Load(); n != 1 {
+				t.Errorf("%d clients: %d comparisons", clients, n)
+			}
+		})
 	}
 }
 
