@@ -86,7 +86,7 @@ func (c *checking) pull(ctx context.Context, w Wanted) (*Image, error) {
 	c.waits(p)
 	img.Rule, img.Place, img.Digest, img.MediaType, img.Tried = p.Rule, p.At.Ref.Name(), p.Root.Digest, p.Root.MediaType, triesOf(p.Tried)
 	if d := c.carried.names[w.Ref]; d != "" && d != p.Root.Digest {
-		img.findings = append(img.findings, c.found(w, p, Moved, fmt.Sprintf("the tag names another image in %s (%s) than the one that was carried (%s)", p.At.Ref.Name(), p.Root.Digest, d), "set the tag again: satchel unpack of the bundle that has it"))
+		img.findings = append(img.findings, c.found(w, p, Moved, fmt.Sprintf("the tag names another image in %s (%s) than the one that was carried (%s)", p.At.Ref.Name(), p.Root.Digest, d), "if a later bundle moved it, have the mirror's receipts count (--to HOST[:PORT][/NAMESPACE]); if none did, set the tag again: satchel unpack of the bundle that has it"))
 	}
 	looked, err := c.parts(ctx, w, p, img)
 	if !w.Attached {

@@ -3,6 +3,8 @@ package check
 import (
 	"context"
 	"errors"
+	"io"
+	"io/fs"
 	"slices"
 	"strings"
 
@@ -18,7 +20,7 @@ func (c *checking) with(ctx context.Context, ref oci.Ref, do func(oci.Source, oc
 		for _, b := range c.Bundles {
 			i := slices.IndexFunc(b.Inventory.Images, func(img oci.Image) bool { return img.Root.Digest == ref.Digest })
 			if i >= 0 && b.Source != nil {
-				return do(b.Source, b.Inventory.Images[i].Root)
+				return c.fromBundles(b.Source, b.Inventory.Images[i].Root, do)
 			}
 		}
 		return errAbsent
@@ -28,6 +30,27 @@ func (c *checking) with(ctx context.Context, ref oci.Ref, do func(oci.Source, oc
 		return err
 	}
 	return errors.Join(do(p, p.Root), p.Close())
+}
+
+// fromBundles reads an image of one bundle. What an incremental one lacks may be in another that was given.
+func (c *checking) fromBundles(first oci.Source, root oci.Descriptor, do func(oci.Source, oci.Descriptor) error) error {
+	all := oci.SourceFunc(func(ctx context.Context, d oci.Descriptor, off int64) (io.ReadCloser, error) {
+		r, err := first.Open(ctx, d, off)
+		for _, b := range c.Bundles {
+			if !errors.Is(err, fs.ErrNotExist) {
+				break
+			}
+			if b.Source != nil {
+				r, err = b.Source.Open(ctx, d, off)
+			}
+		}
+		return r, err
+	})
+	err := do(all, root)
+	if errors.Is(err, fs.ErrNotExist) {
+		return errAbsent
+	}
+	return err
 }
 
 // fromReceipts answers by receipts alone: whether a rule leads to a repository that is to have it.
@@ -60,6 +83,8 @@ func (c *checking) fromReceipts(w Wanted, img *Image) error {
 		f.Wrong, f.Do = "it is pulled by tag, and no rule for tags covers it", "name it by digest, or by its name in the mirror"
 	case img.Place == "" && only && !c.node.Reaches(w.Ref.Registry):
 		c.withoutRule(&f, w)
+	case img.Place == "" && c.nothingCarried():
+		f.Kind, f.Fails, f.Wrong = Unknown, false, "no receipt and no bundle was read that could have it"
 	case img.Place == "":
 		f.Kind, f.Wrong, f.Do = Missing, "no receipt and no bundle says that the mirror has it", "carry it with a bundle"
 	default:

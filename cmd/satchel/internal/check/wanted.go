@@ -39,7 +39,7 @@ type carried struct {
 	// manifests are those of each repository of the mirror, without its host.
 	manifests map[string]map[digest.Digest]bool
 	tags      map[string]digest.Digest  // REPOSITORY:TAG in the mirror, by the newest receipt
-	bundled   map[string]digest.Digest  // sources as bundles name them: by digest, and by tag
+	bundled   map[string]digest.Digest  // sources as bundles name them, by digest and by tag, and @DIGEST alone
 	names     map[oci.Ref]digest.Digest // what tags name that were carried: the newest
 	scraped   []scraped
 	omitted   map[digest.Digest][]digest.Digest // manifests that bundles leave out of their indexes
@@ -243,7 +243,7 @@ func (g *gathering) inventory(inv *oci.Inventory) {
 		g.hosts[img.Source.Name()] = true
 		why := oci.Words(img.Reasons)
 		ref := img.Source.WithDigest(img.Root.Digest)
-		g.bundled[ref.String()] = img.Root.Digest
+		g.bundled[ref.String()], g.bundled["@"+img.Root.Digest.String()] = img.Root.Digest, img.Root.Digest
 		if img.Source.Tag != "" {
 			g.bundled[img.Source.WithTag(img.Source.Tag).String()] = img.Root.Digest
 		}
@@ -284,6 +284,9 @@ func (c *carried) there(image oci.Ref, place oci.Ref) digest.Digest {
 	}
 	if in[place.Digest] {
 		return place.Digest
+	}
+	if image.Name() == place.Name() { // by its name in the mirror, as files for a cluster name catalogs
+		return c.bundled["@"+place.Digest.String()]
 	}
 	return c.bundled[image.String()]
 }
