@@ -136,8 +136,8 @@ func (a *around) sources() {
 	}
 }
 
-// refused names the sources whose images nodes refuse by their own name, even from the mirror. The
-// payload's own repository is never blocked.
+// refused names the sources whose images nodes refuse by their own name, even from the mirror: a warning, since rules
+// may be for what no node of this cluster pulls. The payload's own repository is never blocked.
 func (a *around) refused(src site.RegistrySources, sources []string) {
 	var blocked, foreign []string
 	payload := a.payload()
@@ -150,10 +150,10 @@ func (a *around) refused(src site.RegistrySources, sources []string) {
 		}
 	}
 	if len(blocked) > 0 {
-		a.add(true, imageObject, editImage+": remove them, the rules do without; that drains every node", "nodes refuse the images of %s even from the mirror: blockedRegistries has them", text.Some(blocked, 3))
+		a.add(false, imageObject, editImage+": remove them, the rules do without; that drains every node", "nodes refuse the images of %s even from the mirror: blockedRegistries has them", text.Some(blocked, 3))
 	}
 	if len(foreign) > 0 {
-		a.add(true, imageObject, editImage+": add them to allowedRegistries", "nodes refuse the images of %s even from the mirror: allowedRegistries lacks them", text.Some(foreign, 3))
+		a.add(false, imageObject, editImage+": add them to allowedRegistries", "nodes refuse the images of %s even from the mirror: allowedRegistries lacks them", text.Some(foreign, 3))
 	}
 }
 

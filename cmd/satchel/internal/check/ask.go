@@ -55,6 +55,7 @@ func (c *checking) because(img *Image, w Wanted) {
 		}
 	}
 	slices.Sort(img.Why)
+	img.needed = img.needed || w.Needed
 	for i := range img.findings {
 		f := &img.findings[i]
 		f.Why = img.Why
@@ -273,20 +274,6 @@ func (c *checking) missingDo(at transport.NodePlace) string {
 		return push
 	}
 	return "no receipt says that it was pushed there: carry it with the next bundle; or, if the mirror has it elsewhere, write the files for the cluster again (satchel render)"
-}
-
-// refusedByName says that nodes refuse an image by its name, wherever it comes from.
-func (c *checking) refusedByName(w Wanted, img *Image) {
-	scope := c.rules.Refuses(w.Ref.Name())
-	payload := slices.ContainsFunc(c.carried.payloads, func(p payload) bool { return p.image.Source.Name() == w.Ref.Name() })
-	if scope == "" || w.Attached || payload {
-		return
-	}
-	f := Finding{Kind: Blocked, Fails: true, Image: w.Ref.String(), Rule: img.Rule, Wrong: "nodes refuse it by its name, from the mirror too: " + scope + " of registrySources (image.config) blocks it", Do: "take " + scope + " out of blockedRegistries of image.config: this drains every node"}
-	if scope == "allowedRegistries" {
-		f.Wrong, f.Do = "nodes refuse it by its name, from the mirror too: it is not among allowedRegistries of image.config", "add "+w.Ref.Name()+" to allowedRegistries of image.config"
-	}
-	img.findings = append(img.findings, f)
 }
 
 // parts looks at what the manifest names.

@@ -55,7 +55,8 @@ type Finding struct {
 	Namespace string `json:"namespace,omitempty"`
 	Do        string `json:"do,omitempty"`
 
-	part digest.Digest // of an index that it is about alone
+	part  digest.Digest // of an index that it is about alone
+	scope string        // the entry of registrySources by which nodes refuse the image's name
 }
 
 // Image is one image that was asked for.
@@ -74,6 +75,7 @@ type Image struct {
 	picked   []picked // the manifests that nodes of workloads pick
 	findings []Finding
 	told     []string // what findings of workloads say of it
+	needed   bool     // the cluster asks for it by this name, as catalogs and releases do
 }
 
 // picked is a manifest that nodes of an architecture pick.
@@ -84,6 +86,11 @@ type picked struct {
 
 // Findings are what is wrong with the image.
 func (i *Image) Findings() []Finding { return i.findings }
+
+// tells reports whether findings of workloads say what a finding of the image says.
+func (i *Image) tells(f Finding) bool {
+	return slices.ContainsFunc(i.told, func(said string) bool { return strings.Contains(f.Wrong, said) })
+}
 
 // Report is the result.
 type Report struct {
@@ -120,11 +127,12 @@ func (r *Report) finish() {
 	for _, img := range r.Images {
 		img.OK = img.Place != "" && !slices.ContainsFunc(img.findings, func(f Finding) bool { return f.Fails })
 		for _, f := range img.findings {
-			if !slices.ContainsFunc(img.told, func(said string) bool { return strings.Contains(f.Wrong, said) }) {
+			if f.scope == "" && !img.tells(f) {
 				r.add(f)
 			}
 		}
 	}
+	r.add(refusedNames(r.Images)...)
 	slices.SortStableFunc(r.Images, func(a, b *Image) int { return cmp.Compare(a.Image, b.Image) })
 	slices.SortStableFunc(r.Findings, func(a, b Finding) int {
 		if a.Fails != b.Fails {

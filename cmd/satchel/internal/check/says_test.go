@@ -25,8 +25,20 @@ type saying struct {
 	edit  func(o *check.Options)
 	kind  check.Kind
 	fails bool
-	wrong []string // that its words have
-	do    []string // that the advice has
+	wrong []string     // that its words have
+	do    []string     // that the advice has
+	more  []check.Kind // of what fails besides
+}
+
+// failingKinds are the kinds of what fails, each as often as it does. Whether all of a cluster is known is no matter here.
+func failingKinds(r *check.Report) (list []check.Kind) {
+	for _, f := range r.Findings {
+		if f.Fails && !strings.HasPrefix(f.Object, "cluster ") {
+			list = append(list, f.Kind)
+		}
+	}
+	slices.Sort(list)
+	return list
 }
 
 // says checks with each fault.
@@ -40,6 +52,14 @@ func (w *world) says(t *testing.T, faults map[string]saying) {
 		if r == nil {
 			t.Errorf("%s: %v", name, err)
 			continue
+		}
+		want := slices.Clone(fault.more)
+		if fault.fails {
+			want = append(want, fault.kind)
+		}
+		slices.Sort(want)
+		if got := failingKinds(r); !slices.Equal(got, want) || (err != nil) != (r.Fails > 0) {
+			t.Errorf("%s: %q fail, want %q; %v", name, got, want, err)
 		}
 		has := func(text string, parts []string) bool {
 			return !slices.ContainsFunc(parts, func(part string) bool { return !strings.Contains(text, part) })
@@ -100,38 +120,44 @@ func TestSays(t *testing.T) {
 		"a layer from elsewhere": {func(o *check.Options) {
 			o.Audit.Inside = []string{other.Host}
 			o.Cluster = clusterWith(t, fmt.Sprintf(imageConfig, "insecureRegistries", other.Host), fmt.Sprintf(deployments, "a", other.Host+"/foreign@"+image.Digest.String()))
-		}, check.Elsewhere, true, []string{"layers.example"}, nil},
-		"another mirror":    {func(o *check.Options) { o.Add(sources, nil) }, check.Unknown, true, []string{"/in, by the receipt", "/other (--to) keeps no receipt"}, []string{"--to " + w.mirror.Host + "/in"}},
-		"receipts not read": {func(o *check.Options) { o.Unread = append(o.Unread, errors.New("no answer")) }, check.Unknown, true, []string{"no answer"}, []string{"--ca-file"}},
+		}, check.Elsewhere, true, []string{"layers.example"}, nil, nil},
+		"another mirror":    {func(o *check.Options) { o.Add(sources, nil) }, check.Unknown, true, []string{"/in, by the receipt", "/other (--to) keeps no receipt"}, []string{"--to " + w.mirror.Host + "/in"}, nil},
+		"receipts not read": {func(o *check.Options) { o.Unread = append(o.Unread, errors.New("no answer")) }, check.Unknown, true, []string{"no answer"}, []string{"--ca-file"}, nil},
 		"a wrong namespace": {func(o *check.Options) {
 			leading(o, "/app2", func(m string) []string { return []string{strings.Replace(m, "/in/", "/wrong/", 1)} })
-		}, check.Missing, true, []string{"/wrong/"}, []string{"correct the rule", "pushed to in/team2/deep/path/app2"}},
+		}, check.Missing, true, []string{"/wrong/"}, []string{"correct the rule", "pushed to in/team2/deep/path/app2"}, nil},
 		"a dead mirror first": {func(o *check.Options) {
 			leading(o, "/app2", func(m string) []string { return []string{away + "/x", m} })
-		}, check.Unreachable, false, []string{"connection refused", "get the image from " + w.mirror.Host}, nil},
+		}, check.Unreachable, false, []string{"connection refused", "get the image from " + w.mirror.Host}, nil, nil},
 		"a dead mirror too": {func(o *check.Options) {
 			leading(o, "/app2", func(m string) []string { return []string{strings.Replace(m, "/in/", "/wrong/", 1), away + "/x"} })
-		}, check.Missing, true, []string{"/wrong/"}, nil},
+		}, check.Missing, true, []string{"/wrong/"}, nil, nil},
 		"blocked by name": {func(o *check.Options) {
 			o.Cluster = clusterWith(t, fmt.Sprintf(imageConfig, "blockedRegistries", w.Proxy.Host+"/team2"))
-		}, check.Blocked, true, []string{"from the mirror too", "/team2 of registrySources"}, []string{"drains"}},
+		}, check.Blocked, false, []string{"1 image by name, from the mirror too", "/team2 of registrySources", "Nothing of this cluster"}, []string{"drains"}, nil},
+		"blocked by name, many": {func(o *check.Options) {
+			o.Cluster = clusterWith(t, fmt.Sprintf(imageConfig, "blockedRegistries", w.Proxy.Host))
+		}, check.Blocked, true, []string{"images by name, from the mirror too"}, []string{"drains"}, nil},
+		"blocked by name, in use": {func(o *check.Options) {
+			o.Cluster = clusterWith(t, fmt.Sprintf(imageConfig, "blockedRegistries", w.Proxy.Host+"/team2"), fmt.Sprintf(deployments, "a", carried(t, *o, "/app2")))
+		}, check.Blocked, true, []string{"from the mirror too"}, []string{"drains"}, nil},
 		"not allowed": {func(o *check.Options) {
 			o.Cluster = clusterWith(t, fmt.Sprintf(imageConfig, "allowedRegistries", w.mirror.Host))
-		}, check.Blocked, true, []string{"allowedRegistries"}, nil},
+		}, check.Blocked, true, []string{"allowedRegistries"}, nil, nil},
 		"other nodes": {func(o *check.Options) {
 			o.Cluster = clusterWith(t, "{apiVersion: v1, kind: Node, metadata: {name: n1}, status: {nodeInfo: {architecture: s390x}}}")
-		}, check.Architecture, false, []string{"s390x", "which the cluster has"}, nil},
+		}, check.Architecture, false, []string{"s390x", "which the cluster has"}, nil, nil},
 		"offline, elsewhere": {func(o *check.Options) {
 			o.Offline = true
 			leading(o, "/app2", func(string) []string { return []string{"other.example/x/app2"} })
-		}, check.Missing, true, nil, nil},
+		}, check.Missing, true, nil, nil, nil},
 		"a path that is no name": {func(o *check.Options) {
 			leading(o, "/app2", func(m string) []string { return []string{m + "/" + strings.Repeat("x", 250)} })
-		}, check.Refused, true, nil, nil},
+		}, check.Refused, true, nil, nil, nil},
 		"a deleted object": {func(o *check.Options) {
 			o.Cluster = clusterWith(t, append(presentRules("old.example/x", w.mirror.Host+"/in/x"), fmt.Sprintf(deployments, "a", "old.example/x/app@"+image.Digest.String()))...)
 			o.Handover.Deletes = []string{"imagedigestmirrorset/old"}
-		}, check.NoRule, true, nil, []string{"pack --from-cluster"}},
+		}, check.NoRule, true, nil, []string{"pack --from-cluster"}, nil},
 		"an object that names a tag": {func(o *check.Options) {
 			all := o.Handover.Rules
 			o.Handover.Rules = all[:0:0]
@@ -141,7 +167,7 @@ func TestSays(t *testing.T) {
 				}
 			}
 			o.Handover.Named = append(slices.Clone(o.Handover.Named), manifests.NamedImage{Kind: "UpdateService", Name: "s", Image: oci.Ref{Registry: w.Proxy.Host, Repository: strings.TrimPrefix(app0, w.Proxy.Host+"/"), Tag: "v1"}})
-		}, check.ByTag, true, nil, []string{"a rule for tags"}},
+		}, check.ByTag, true, nil, []string{"a rule for tags"}, nil},
 	})
 }
 
