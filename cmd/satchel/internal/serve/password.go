@@ -72,7 +72,7 @@ const (
 	wrong   verdict = iota
 	right           // the user may read
 	crowded         // not compared: its client has too many others tried
-	over            // not compared: the run ends
+	over            // the run ends: what was not known is not told any more
 )
 
 func newPasswords() (*Passwords, error) {
@@ -162,7 +162,7 @@ func (p *Passwords) sum(user, password string) (sum [32]byte) {
 
 // judge says whether a user has this password. A wrong one costs its pause whether the client waits
 // for the answer or not: its connection is one of those that are limited. Once ended is closed
-// nobody waits any more, and what is not known is not compared.
+// nobody waits any more.
 func (p *Passwords) judge(ctx context.Context, ended <-chan struct{}, client, user, password string) verdict {
 	if p.isKnown(user, password) {
 		return right
@@ -233,13 +233,19 @@ func (p *Passwords) attempt(ended <-chan struct{}, l *line, user, password strin
 	defer func() { <-p.paying }()
 	select {
 	case <-time.After(p.pause):
+		return wrong
 	case <-ended:
+		return over
 	}
-	return wrong
 }
 
 // taken waits for a place, and reports whether it has one.
 func taken(places chan struct{}, ended <-chan struct{}) bool {
+	select {
+	case <-ended: // it decides, also where a place is free
+		return false
+	default:
+	}
 	select {
 	case places <- struct{}{}:
 		return true

@@ -115,6 +115,7 @@ func Open(ctx context.Context, bundles []*bundle.Reader, o Options) (_ *Registry
 		g.warnGaps(r)
 	}
 	withdrawn := g.withdraw()
+	g.rep.Example = g.example(bundles)
 	g.sort()
 	g.tell(moved, withdrawn)
 	if g.rep.Images+g.rep.Attached == 0 && len(g.rep.LeftOut) > 0 {
@@ -208,7 +209,6 @@ func (g *Registry) add(ctx context.Context, r *bundle.Reader, img oci.Image, mov
 		}
 		repo.tags[tag] = tagged{img.Root.Digest, r}
 	}
-	g.exemplify(place, img)
 	return nil
 }
 
@@ -230,17 +230,29 @@ func (r *repository) take(w *reached, root digest.Digest) bool {
 	return !there
 }
 
-// exemplify keeps the first image that a person would pull: one for itself, with a tag of its own,
-// that runs.
-func (g *Registry) exemplify(place string, img oci.Image) {
-	ref := oci.Ref{Repository: place, Digest: img.Root.Digest}
-	good := img.Subject == "" && len(img.Tags) > 0 && len(img.Platforms) > 0
-	if good {
-		ref.Tag, ref.Digest = img.Tags[0], ""
+// example is the first image that a person would pull: one for itself that runs, by a tag of its own
+// that is served; else the first one, by its digest.
+func (g *Registry) example(bundles []*bundle.Reader) (first oci.Ref) {
+	for _, r := range bundles {
+		for _, img := range r.Inventory().Images {
+			place, root := g.Place.Repo(img).Repository, img.Root.Digest
+			repo := g.repos[place]
+			if repo == nil {
+				continue
+			}
+			if _, whole := repo.manifests[root]; !whole {
+				continue
+			}
+			tag := slices.IndexFunc(img.Tags, func(tag string) bool { return repo.tags[tag].digest == root })
+			if tag >= 0 && img.Subject == "" && len(img.Platforms) > 0 {
+				return oci.Ref{Repository: place, Tag: img.Tags[tag]}
+			}
+			if first.Repository == "" {
+				first = oci.Ref{Repository: place, Digest: root}
+			}
+		}
 	}
-	if old := g.rep.Example; old.Repository == "" || good && old.Tag == "" {
-		g.rep.Example = ref
-	}
+	return first
 }
 
 // leaveOut notes that an image is not whole. Only what a baseline brought may be missing.

@@ -117,6 +117,9 @@ func TestTagOfWhatIsLeftOut(t *testing.T) {
 				t.Errorf("%s: %d, want %d", tag, g.StatusCode, status)
 			}
 		}
+		if example := s.Report().Example; example.Tag != "1" {
+			t.Errorf("the example is %s", example)
+		}
 		if g := s.ask("GET", "/v2/team/app/tags/list"); strings.Contains(string(g.body), "stable") {
 			t.Errorf("%s", g.body)
 		}
