@@ -16,26 +16,35 @@ const nodeStall = time.Minute
 // downFor is how long a registry that nobody could connect to is not asked again.
 const downFor = 10 * time.Second
 
+// outageProbes is how often it is looked, at most for downFor, whether a registry that nobody could connect to
+// comes back: a pod of it was replaced, say.
+const outageProbes = 3
+
 // nodeDown is a registry that could not be reached, all tries long.
 type nodeDown struct {
-	err   error     // of a connection that could not be made; nil: it is asked each time
-	until time.Time // it is not asked before
+	err     error         // of a connection that could not be made; nil: it is asked each time
+	until   time.Time     // it is not asked before
+	probing chan struct{} // closed when it is known whether it comes back; nil: it is known
 }
 
-// isDown reports whether a registry could not be reached before, and the error that is to be given without
-// asking it once more.
-func (n *Node) isDown(host string) (down bool, known error) {
+// isDown gives a registry that could not be reached before, nil for any other, and the error that is to be given
+// without asking it once more. It waits as long as it is looked whether the registry comes back.
+func (n *Node) isDown(ctx context.Context, host string) (down *nodeDown, known error) {
+	n.outage(ctx, host)
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
 	d := n.down[host]
 	if d == nil || d.err == nil {
-		return d != nil, nil
+		return d, nil
 	}
 	if now := time.Now(); now.After(d.until) { // this one asks, and the others do not wait for it
 		d.until = now.Add(downFor)
-		return true, nil
+		return d, nil
 	}
-	return true, d.err
+	return d, d.err
 }
 
 // setDown notes how a registry answered; nil: it did.
@@ -47,9 +56,65 @@ func (n *Node) setDown(ctx context.Context, host string, err error) {
 	case err == nil:
 		delete(n.down, host)
 	case noConnection(err):
-		n.down[host] = &nodeDown{err, time.Now().Add(downFor)}
+		n.down[host] = &nodeDown{err: err, until: time.Now().Add(downFor)}
 	case sortOf(err) == TroubleLost:
 		n.down[host] = &nodeDown{}
+	}
+}
+
+// outage waits for the end of probes of a registry, where there are some, and reports whether it came back.
+func (n *Node) outage(ctx context.Context, host string) (back bool) {
+	n.mu.Lock()
+	d := n.down[host]
+	n.mu.Unlock()
+	if d == nil || d.probing == nil {
+		return false
+	}
+	select {
+	case <-ctx.Done():
+		return false
+	case <-d.probing:
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.down[host] == nil
+}
+
+// outlast is for who could not connect to a registry: one at a time looks whether it comes back, and the
+// others wait for that.
+func (n *Node) outlast(ctx context.Context, host string, err error, do func() error) error {
+	n.mu.Lock()
+	if d := n.down[host]; d != nil && d.probing != nil {
+		n.mu.Unlock()
+		if n.outage(ctx, host) {
+			return n.byProxy(host, do())
+		}
+		return err
+	}
+	probing := make(chan struct{})
+	n.down[host] = &nodeDown{err: err, probing: probing}
+	n.mu.Unlock()
+	defer close(probing)
+	began := time.Now()
+	for i := 1; i <= outageProbes && time.Since(began) < downFor && noConnection(err); i++ {
+		if waitFor(ctx, time.Duration(i)*time.Second) != nil {
+			break
+		}
+		err = n.byProxy(host, do())
+	}
+	n.mu.Lock()
+	delete(n.down, host)
+	n.mu.Unlock()
+	n.setDown(ctx, host, err)
+	return cmp.Or(ctx.Err(), err)
+}
+
+func waitFor(ctx context.Context, d time.Duration) error {
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(d):
+		return nil
 	}
 }
 
@@ -104,11 +169,12 @@ func (n *Node) try(ctx context.Context, host string, do func() error) error {
 	if tries == 0 {
 		tries = nodeTries
 	}
-	down, known := n.isDown(host)
+	down, known := n.isDown(ctx, host)
 	if known != nil {
 		return known
 	}
-	if down {
+	outlasts := tries > 1 && (down == nil || down.err == nil) // else that was done
+	if down != nil {
 		tries = 1
 	}
 	for i, pause := 1, nodePause; ; i, pause = i+1, 2*pause {
@@ -118,13 +184,14 @@ func (n *Node) try(ctx context.Context, host string, do func() error) error {
 			return err
 		}
 		if i >= tries {
+			if outlasts && noConnection(err) {
+				return n.outlast(ctx, host, err, do)
+			}
 			n.setDown(ctx, host, err)
 			return err
 		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(pause):
+		if err := waitFor(ctx, pause); err != nil {
+			return err
 		}
 	}
 }

@@ -295,7 +295,7 @@ func (p *NodePull) Blob(ctx context.Context, d oci.Descriptor, whole bool) error
 		return b.err
 	}
 	err := p.node.try(ctx, p.At.Ref.Registry, func() error { return p.blob(ctx, d, whole) })
-	if ctx.Err() == nil {
+	if ctx.Err() == nil && !noConnection(err) { // a registry that is away may be back for the next
 		b.done, b.read, b.err = true, whole, err
 	}
 	return err

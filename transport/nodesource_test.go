@@ -105,3 +105,47 @@ func TestNodeShares(t *testing.T) {
 		t.Errorf("%d pings: more repositories were kept open than fit", n)
 	}
 }
+
+// TestNodeOutage: a registry that is away for a moment costs no image.
+func TestNodeOutage(t *testing.T) {
+	t.Parallel()
+	const manifest = `{"schemaVersion":2,"mediaType":"application/vnd.oci.image.manifest.v1+json","config":{"mediaType":"application/vnd.oci.empty.v1+json","digest":"sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a","size":2},"layers":[]}`
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	host := l.Addr().String()
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	n := newNode(t, transport.NodeConfig{}, "source.example/team", host+"/in")
+	lost := make(chan error, 100)
+	for i := range cap(lost) {
+		go func() {
+			p, err := n.Pull(t.Context(), refTo(t, fmt.Sprintf("source.example/team/app%d@%s", i, oci.Digest([]byte(manifest)))))
+			if err == nil {
+				err = p.Close()
+			}
+			lost <- err
+		}()
+	}
+	time.Sleep(1300 * time.Millisecond) // all tries have been made
+	if l, err = net.Listen("tcp", host); err != nil {
+		t.Skipf("another has the port: %v", err)
+	}
+	back := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/v2/" {
+			w.Header().Set("Content-Type", oci.MediaTypeManifest)
+			fmt.Fprint(w, manifest)
+		}
+	}))
+	_ = back.Listener.Close()
+	back.Listener = l
+	back.Start()
+	t.Cleanup(back.Close)
+	for range cap(lost) {
+		if err := <-lost; err != nil {
+			t.Error(err)
+		}
+	}
+}
