@@ -119,10 +119,19 @@ func (o *opened) stillAway(err error) {
 // once warns if it was not said yet while the drive is as it is. The caller holds o.mu.
 func (o *opened) once(format string, args ...any) {
 	said := fmt.Sprintf(format, args...)
-	if len(o.said) < mostTold && !o.said[said] {
-		o.said[said] = true
-		o.Warn("%s", said)
+	if o.said[said] {
+		return
 	}
+	if len(o.said) > mostTold {
+		o.Debug("%s", said)
+		return
+	}
+	o.said[said] = true
+	if len(o.said) > mostTold {
+		o.Debug("%s", said)
+		said = fmt.Sprintf("more is wrong with bundle %s in %s, and only the debug log has it; satchel verify %s lists all", o.bundle.ID(), o.bundle.Dir(), o.bundle.Dir())
+	}
+	o.Warn("%s", said)
 }
 
 // damaged says that a bundle does not give what it has, and what is done about it.

@@ -33,6 +33,8 @@ const (
 	ownFile  = "serve.pem"
 	caFile   = "ca.crt" // without the key, by the name that clients look for in a directory
 	ownName  = "satchel serve"
+
+	toldHeader = "Told" // of the key's PEM block: the names that clients were told to use
 )
 
 // Own is a certificate that satchel made. It is its own authority and can sign for nobody else.
@@ -42,6 +44,7 @@ type Own struct {
 	Why   string // it is a new one; "" for one of an earlier run
 	Old   bool   // it is new in the place of another, which clients may have
 	Names []string
+	told  []string // those that clients were told to use, in this run and earlier ones
 	Lacks []string // names of this host that it is not for
 	CADir string   // has it as ca.crt, for --cert-dir of clients on this host; "": none does
 }
@@ -64,6 +67,7 @@ func (e *StateError) Hint() string {
 type Names struct {
 	Needed []string // what clients are told to use
 	Also   []string // what works too, if it was there when the certificate was made
+	Later  []string // what may work in a later run, which listens elsewhere; in this one nobody misses it
 }
 
 // OwnCertificate gives the certificate of earlier runs, which is kept in dir, if it is for all
@@ -85,9 +89,9 @@ func OwnCertificate(dir string, names Names, now time.Time) (*Own, error) {
 			old.forClients(dir)
 			return old, nil
 		}
-		names.Also = slices.Concat(names.Also, old.Names)
+		names.Needed = slices.Concat(names.Needed, old.told) // and no address that has gone
 	}
-	own, key, err := makeOwn(slices.Concat(names.Needed, names.Also), now)
+	own, key, err := makeOwn(names, now)
 	if err != nil {
 		return nil, fmt.Errorf("make a certificate: %w", err)
 	}
@@ -155,7 +159,12 @@ func readOwn(file string) (*Own, error) {
 		//lint:ignore nilerr another one is made
 		return nil, nil
 	}
-	return ownOf(cert), nil
+	own := ownOf(cert)
+	own.told = own.Names
+	if block, _ := pem.Decode(body); block != nil && block.Headers[toldHeader] != "" {
+		own.told = strings.Split(block.Headers[toldHeader], ",")
+	}
+	return own, nil
 }
 
 func ownOf(cert tls.Certificate) *Own {
@@ -168,7 +177,7 @@ func ownOf(cert tls.Certificate) *Own {
 }
 
 // makeOwn makes a certificate, and its key as PEM.
-func makeOwn(names []string, now time.Time) (*Own, []byte, error) {
+func makeOwn(names Names, now time.Time) (*Own, []byte, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return nil, nil, err
@@ -182,8 +191,7 @@ func makeOwn(names []string, now time.Time) (*Own, []byte, error) {
 		NotBefore: now.Add(-clocks), NotAfter: now.Add(lifetime),
 		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}, BasicConstraintsValid: true,
 	}
-	slices.Sort(names)
-	for _, n := range slices.Compact(names) {
+	for _, n := range once(names.Needed, names.Also, names.Later) {
 		if ip := net.ParseIP(n); ip != nil {
 			t.IPAddresses = append(t.IPAddresses, ip)
 		} else {
@@ -203,7 +211,15 @@ func makeOwn(names []string, now time.Time) (*Own, []byte, error) {
 		return nil, nil, err
 	}
 	own := ownOf(tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key, Leaf: leaf})
-	return own, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: secret}), nil
+	headers := map[string]string{toldHeader: strings.Join(once(names.Needed), ",")}
+	return own, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Headers: headers, Bytes: secret}), nil
+}
+
+// once has all names of some lists, sorted.
+func once(lists ...[]string) []string {
+	names := slices.Concat(lists...)
+	slices.Sort(names)
+	return slices.Compact(names)
 }
 
 // Fingerprint is the SHA-256 of a certificate, as openssl x509 -fingerprint -sha256 has it.
@@ -242,8 +258,7 @@ func isOwn(body []byte) bool {
 	return err == nil && cert.Subject.CommonName == ownName && cert.Issuer.CommonName == ownName
 }
 
-// NamesFor lists the names of this host for what listens on host, and names that were given. All
-// addresses are there wherever it listens: the next run may listen on another.
+// NamesFor lists the names of this host for what listens on host, and names that were given.
 func NamesFor(host string, given []string) Names {
 	n := Names{Needed: slices.Clone(given), Also: []string{"localhost", "127.0.0.1", "::1"}}
 	name, err := os.Hostname()
@@ -252,20 +267,26 @@ func NamesFor(host string, given []string) Names {
 	}
 	name = strings.ToLower(name)
 	ip, err := netip.ParseAddr(host)
+	everywhere := host == "" || err == nil && ip.IsUnspecified()
 	switch {
-	case host == "" || err == nil && ip.IsUnspecified():
+	case everywhere:
 		n.Needed = append(n.Needed, name)
 	case err == nil:
 		n.Needed = append(n.Needed, ip.WithZone("").Unmap().String())
 	default:
 		n.Needed = append(n.Needed, host)
 	}
-	n.Also = append(n.Also, name)
+	others := []string{name}
 	addrs, _ := net.InterfaceAddrs() // without them, --tls-name names them
 	for _, a := range addrs {
 		if at, ok := a.(*net.IPNet); ok && !at.IP.IsLinkLocalUnicast() {
-			n.Also = append(n.Also, at.IP.String())
+			others = append(others, at.IP.String())
 		}
+	}
+	if everywhere {
+		n.Also = append(n.Also, others...)
+	} else {
+		n.Later = others
 	}
 	return n
 }

@@ -13,6 +13,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -312,6 +313,51 @@ func TestOwnCertificate(t *testing.T) {
 	}
 	if c, err := OwnCertificate("", Names{Needed: []string{"::1"}}, now); err != nil || c.Leaf.VerifyHostname("::1") != nil {
 		t.Errorf("without a directory: %v", err)
+	}
+}
+
+// TestNames: an address that has gone is not in the next certificate, but what clients were told to
+// use is; and nobody hears of an address on which nothing listens.
+func TestNames(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	for i, names := range []Names{
+		{Needed: []string{"bastion.example", "10.1.2.3"}, Also: []string{"10.9.9.9"}, Later: []string{"10.7.7.7"}},
+		{Needed: []string{"other.example"}, Also: []string{"10.8.8.8"}},
+		{Needed: []string{"10.6.6.6"}},
+	} {
+		own, err := OwnCertificate(dir, names, time.Now())
+		want := []string{"bastion.example 10.1.2.3 10.7.7.7 10.9.9.9", "bastion.example other.example 10.1.2.3 10.8.8.8", "bastion.example other.example 10.1.2.3 10.6.6.6"}[i]
+		if err != nil || strings.Join(own.Names, " ") != want {
+			t.Errorf("it is for %q and not for %q: %v", own.Names, want, err)
+		}
+	}
+	all, own := NamesFor("0.0.0.0", nil), NamesFor("127.0.0.1", nil)
+	if strings.Join(own.Also, " ") != "localhost 127.0.0.1 ::1" || len(own.Later) == 0 || len(all.Later) > 0 {
+		t.Errorf("%q; everywhere: %q", own, all)
+	}
+	for _, n := range own.Later {
+		if !slices.Contains(all.Also, n) {
+			t.Errorf("%s is not a name where it listens everywhere", n)
+		}
+	}
+	if kept, err := OwnCertificate(dir, Names{Needed: []string{"10.6.6.6"}, Later: []string{"10.5.5.5"}}, time.Now()); err != nil || kept.Why != "" || len(kept.Lacks) > 0 {
+		t.Errorf("%q, %v", kept.Lacks, err)
+	}
+}
+
+// TestMuchIsWrong: of much damage a part is said, and that there is more.
+func TestMuchIsWrong(t *testing.T) {
+	t.Parallel()
+	h := newHost(t, 2733)
+	o := newOpened(h.reader(h.pack("drive", []oci.Image{image(h.Image(false), "team/app", "v1")})), h.options().To)
+	defer o.close()
+	for i := range 3 * mostTold {
+		o.damaged(fmt.Errorf("fault %d", i), "")
+		o.damaged(fmt.Errorf("fault %d", i), "")
+	}
+	if text := h.log.String(); strings.Count(text, "level=WARN msg=\"fault") != mostTold || !strings.Contains(text, fmt.Sprintf("level=DEBUG msg=\"fault %d;", 3*mostTold-1)) || strings.Count(text, "more is wrong with bundle") != 1 {
+		t.Errorf("%s", text)
 	}
 }
 
