@@ -1,6 +1,9 @@
 package check
 
 import (
+	"fmt"
+	"slices"
+	"strings"
 	"testing"
 	"testing/fstest"
 
@@ -51,6 +54,64 @@ func TestAddress(t *testing.T) {
 	}
 	if got := within(oci.Mirror{Host: "first.example"}, "x/y"); got != "/x/y" {
 		t.Errorf("without a namespace: %s", got)
+	}
+}
+
+// TestNodeMirrors: what the files for the cluster have as the mirror is reached, also under the name of a registry that
+// images come from; but not where somebody led one rule to such a registry.
+func TestNodeMirrors(t *testing.T) {
+	t.Parallel()
+	type rule struct{ source, mirror string }
+	for name, tc := range map[string]struct {
+		rules []rule
+		named string
+		want  []string
+	}{
+		"one name":             {[]rule{{"q.io/a", "m.corp/in/a"}, {"corp.io/b", "m.corp/in/b"}}, "m.corp/in/c", []string{"m.corp"}},
+		"two names":            {[]rule{{"q.io/a", "n.corp/in/a"}}, "m.corp/in/c", []string{"m.corp", "n.corp"}},
+		"a source with a port": {[]rule{{"q.io/a", "m.corp:443/in/a"}, {"m.corp/b", "m.corp:443/in/b"}}, "m.corp:443/in/c", []string{"m.corp:443"}},
+		"a source":             {[]rule{{"q.io/a", "m.corp/in/a"}, {"m.corp/b", "m.corp/in/b"}}, "m.corp/in/c", []string{"m.corp"}},
+		"a changed rule":       {[]rule{{"q.io/a", "m.corp/in/a"}, {"corp.io/b", "q.io/b"}}, "m.corp/in/c", []string{"m.corp"}},
+		"a changed object":     {[]rule{{"q.io/a", "m.corp/in/a"}, {"corp.io/b", "m.corp/b"}}, "q.io/c", []string{"m.corp"}},
+		"one source alone":     {[]rule{{"q.io/a", "q.io/b"}}, "m.corp/in/c", []string{"m.corp"}},
+	} {
+		var objects []string
+		conf := ""
+		for _, r := range tc.rules {
+			objects = append(objects, "{source: "+r.source+", mirrors: ["+r.mirror+"]}")
+			conf += fmt.Sprintf("[[registry]]\nprefix = %[1]q\nlocation = %[1]q\n[[registry.mirror]]\nlocation = %[2]q\npull-from-mirror = \"digest-only\"\n", r.source, r.mirror)
+		}
+		h, err := manifests.ReadHandover(fstest.MapFS{
+			"registries.conf":              {Data: []byte(conf)},
+			"icsp-generic.yaml":            {Data: []byte("apiVersion: operator.openshift.io/v1alpha1\nkind: ImageContentSourcePolicy\nmetadata: {name: a}\nspec: {repositoryDigestMirrors: [" + strings.Join(objects, ", ") + "]}\n")},
+			"catalogsource-operators.yaml": {Data: []byte("kind: CatalogSource\nmetadata: {name: a}\nspec: {image: '" + tc.named + ":v1'}\n")},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		c := &checking{Options: Options{Handover: h}, carried: &carried{}, report: &Report{}}
+		if c.rules, err = manifests.NodeRulesOf(h, nil); err != nil {
+			t.Fatal(err)
+		}
+		if got := c.nodeConfig().Inside; !slices.Equal(got, tc.want) {
+			t.Errorf("%s: %q, want %q", name, got, tc.want)
+		}
+	}
+}
+
+// TestLaidOut: a repository that only one rule has in another namespace is not where it was pushed to.
+func TestLaidOut(t *testing.T) {
+	t.Parallel()
+	rules := rulesTo(t, "alias.example/other/x/y, alias.example/other/x/z, alias.example/wrong/x/y")
+	c := &checking{rules: rules, carried: &carried{mirrors: []oci.Mirror{{Host: "push.example", Namespace: "in"}}}}
+	for place, want := range map[string]bool{"alias.example/other/x/y": true, "alias.example/wrong/x/y": false, "push.example/in/x/y": true, "alias.example/other/x/z": false} {
+		ref, err := oci.ParseRef(place + ":v1")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := c.laidOut(ref, "in/x/y"); got != want {
+			t.Errorf("%s: %t", place, got)
+		}
 	}
 }
 

@@ -184,8 +184,11 @@ func (c *checking) answer(f *Finding, tried []transport.NodeTry) {
 	f.Kind, f.Wrong, f.Do = c.wrongAt(decides.Place, decides.Err)
 }
 
-// isMirror reports whether images were pushed to a registry, by receipts and --to.
-func (c *checking) isMirror(registry string) bool { return slices.Contains(c.mirrorHosts(), registry) }
+// isMirror reports whether a registry is the mirror: images were pushed to it, by receipts and --to, or the files for
+// the cluster have nodes know it by that name.
+func (c *checking) isMirror(registry string) bool {
+	return slices.Contains(c.mirrorHosts(), registry) || slices.Contains(c.nodeMirrors(), registry)
+}
 
 // onward is the source that a place sends nodes on to; "" for none.
 func onward(at transport.NodePlace, err error) string {
@@ -263,9 +266,13 @@ func (c *checking) missingDo(at transport.NodePlace) string {
 	}
 	var in []string
 	for repo, has := range c.carried.manifests {
-		if has[at.Ref.Digest] {
-			in = append(in, repo)
+		if !has[at.Ref.Digest] {
+			continue
 		}
+		if c.laidOut(at.Ref, repo) {
+			return push
+		}
+		in = append(in, repo)
 	}
 	if len(in) > 0 {
 		return "correct the rule: it leads to " + at.Ref.Name() + ", and the image was pushed to " + text.Some(text.Sorted(in), 2) + ". Write the files for the cluster again (satchel render), and apply the rules"
@@ -274,6 +281,16 @@ func (c *checking) missingDo(at transport.NodePlace) string {
 		return push
 	}
 	return "no receipt says that it was pushed there: carry it with the next bundle; or, if the mirror has it elsewhere, write the files for the cluster again (satchel render)"
+}
+
+// laidOut reports whether nodes find a repository of receipts at a place: other rules lead to the same namespace.
+func (c *checking) laidOut(at oci.Ref, repo string) bool {
+	return slices.ContainsFunc(c.carried.mirrors, func(m oci.Mirror) bool {
+		base, ok := strings.CutSuffix(at.Name(), within(m, repo))
+		return ok && (base == strings.TrimSuffix(c.address(m), "/") || slices.ContainsFunc(c.rules.Mirrors(), func(place string) bool {
+			return strings.HasPrefix(place, base+"/") && !strings.HasPrefix(at.Name()+"/", place+"/")
+		}))
+	})
 }
 
 // parts looks at what the manifest names.

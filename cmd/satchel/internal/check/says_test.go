@@ -132,6 +132,10 @@ func TestSays(t *testing.T) {
 		"a dead mirror too": {func(o *check.Options) {
 			leading(o, "/app2", func(m string) []string { return []string{strings.Replace(m, "/in/", "/wrong/", 1), away + "/x"} })
 		}, check.Missing, true, []string{"/wrong/"}, nil, nil},
+		"a dead mirror too, pushed elsewhere": {func(o *check.Options) {
+			o.Receipts[0].Mirror.Host = "push.example:5000"
+			leading(o, "/app2", func(m string) []string { return []string{strings.Replace(m, "/in/", "/wrong/", 1), away + "/x"} })
+		}, check.Missing, true, []string{"/wrong/"}, []string{"correct the rule", "pushed to in/team2/deep/path/app2"}, nil},
 		"blocked by name": {func(o *check.Options) {
 			o.Cluster = clusterWith(t, fmt.Sprintf(imageConfig, "blockedRegistries", w.Proxy.Host+"/team2"))
 		}, check.Blocked, false, []string{"1 image by name, from the mirror too", "/team2 of registrySources", "Nothing of this cluster"}, []string{"drains"}, nil},

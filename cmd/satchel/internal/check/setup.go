@@ -17,7 +17,7 @@ import (
 func (c *checking) nodeConfig() transport.NodeConfig {
 	cfg := transport.NodeConfig{
 		Registries: c.rules.TOML, Credentials: c.credentials(), Authorities: map[string][]byte{},
-		Inside: append(c.mirrorHosts(), c.Audit.Inside...), Named: c.nodeHosts(), Sources: c.sources(), Tries: c.Tries, Temp: c.Temp, UserAgent: c.UserAgent,
+		Inside: slices.Concat(c.mirrorHosts(), c.nodeMirrors(), c.Audit.Inside), Named: c.nodeHosts(), Sources: c.sources(), Tries: c.Tries, Temp: c.Temp, UserAgent: c.UserAgent,
 	}
 	for _, host := range slices.Concat(cfg.Inside, cfg.Named) {
 		if _, done := cfg.Authorities[host]; done {
@@ -100,7 +100,43 @@ func (c *checking) mirrorHosts() (hosts []string) {
 	return text.Sorted(hosts)
 }
 
-// placeHosts are those, and the ones that nodes ask, sorted.
+// nodeMirrors are the names by which nodes know the mirror: those that the files for the cluster have for it, in rules
+// and in objects. A registry that images come from is one only where all of them lead there (it has the name that one
+// has outside); else somebody changed a rule, or an object.
+func (c *checking) nodeMirrors() (hosts []string) {
+	if c.Handover == nil {
+		return nil
+	}
+	rules, sources, by := 0, map[string]bool{}, map[string]map[string]bool{} // sources by the mirror that rules have
+	for _, object := range c.Handover.Rules {
+		for _, r := range object.Rules {
+			rules++
+			source, _, _ := strings.Cut(r.Source, "/")
+			sources[strings.TrimPrefix(source, "*.")] = true
+			for _, m := range r.Mirrors {
+				host, _, _ := strings.Cut(m, "/")
+				if by[host] == nil {
+					by[host] = map[string]bool{}
+				}
+				by[host][object.String()+" "+r.Source] = true
+			}
+		}
+	}
+	own := c.namedHosts()
+	for _, place := range c.Handover.Nodes.Mirrors() { // as they were written, and the cluster's own with them
+		if host, _, _ := strings.Cut(place, "/"); by[host] != nil {
+			own = append(own, host)
+		}
+	}
+	for _, host := range text.Sorted(own) {
+		if !sources[host] || len(by[host]) == rules && len(sources) > 1 {
+			hosts = append(hosts, host)
+		}
+	}
+	return hosts
+}
+
+// placeHosts are those that images were pushed to, and the ones that nodes ask, sorted.
 func (c *checking) placeHosts() []string {
 	return text.Sorted(append(c.nodeHosts(), c.mirrorHosts()...))
 }
