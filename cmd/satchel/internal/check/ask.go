@@ -187,7 +187,8 @@ func (c *checking) answer(f *Finding, tried []transport.NodeTry) {
 // isMirror reports whether a registry is the mirror: images were pushed to it, by receipts and --to, or the files for
 // the cluster have nodes know it by that name.
 func (c *checking) isMirror(registry string) bool {
-	return slices.Contains(c.mirrorHosts(), registry) || slices.Contains(c.nodeMirrors(), registry)
+	c.known.once.Do(func() { c.known.mirror = append(c.mirrorHosts(), c.nodeMirrors()...) })
+	return slices.Contains(c.known.mirror, registry)
 }
 
 // onward is the source that a place sends nodes on to; "" for none.

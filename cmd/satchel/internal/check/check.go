@@ -100,6 +100,10 @@ type checking struct {
 	report  *Report
 
 	secret *manifests.PullSecret // as nodes come to have it; nil: none
+	known  struct {              // found out once, for each image asks
+		once   sync.Once
+		mirror []string // the names of the mirror, HOST[:PORT]
+	}
 
 	mu     sync.Mutex
 	waited map[string]*Finding // by registry
