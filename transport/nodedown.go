@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"net"
+	"net/http/httptrace"
+	"net/url"
 	"time"
 
 	"github.com/satchel-airgap/satchel/transport/internal/watch"
@@ -12,6 +14,9 @@ import (
 
 // nodeStall is how long a registry may give nothing, unless it is said otherwise.
 const nodeStall = time.Minute
+
+// longestWait is how long containers/image waits where a registry has too many requests, backoffMaxDelay there.
+const longestWait = time.Minute
 
 // downFor is how long a registry that nobody could connect to is not asked again.
 const downFor = 10 * time.Second
@@ -140,7 +145,16 @@ func (n *Node) watched(ctx context.Context, do func(context.Context) error) erro
 	w := watch.New(ctx)
 	defer w.End()
 	w.Expect(n.stall())
-	return w.Cause(do(w.Context()))
+	return w.Cause(do(n.signs(w)))
+}
+
+// signs is the context of a watch for several requests, each of which is a sign of life: those for the pages of a
+// list, say. After each answer containers/image may wait as long as a busy registry asks for.
+func (n *Node) signs(w *watch.Watch) context.Context {
+	return httptrace.WithClientTrace(w.Context(), &httptrace.ClientTrace{
+		GetConn:              func(string) { w.Expect(n.stall()) },
+		GotFirstResponseByte: func() { w.Expect(n.stall() + longestWait) },
+	})
 }
 
 // byProxy says of an error that it is one of the proxy of this host, where it is.
@@ -157,7 +171,10 @@ func (n *Node) byProxy(host string, err error) error {
 	if op, is := errors.AsType[*net.OpError](err); is && op.Op == "proxyconnect" {
 		return &placeError{host, TroubleProxy, "the proxy that the environment of this host names (HTTPS_PROXY) cannot be reached, so the registry was not asked", err}
 	}
-	if sort, words := NodeTrouble(err); sort == TroubleOther {
+	// Where there was no tunnel, net/http gives what the proxy answered as an error that has no other in it. What an
+	// answer of the registry was made to is no error of the request.
+	request, is := errors.AsType[*url.Error](err)
+	if sort, words := NodeTrouble(err); sort == TroubleOther && is && errors.Unwrap(request.Err) == nil {
 		return &placeError{host, TroubleProxy, "the proxy that the environment of this host names (HTTPS_PROXY) refuses, so the registry was not asked: " + words, err}
 	}
 	return err

@@ -152,3 +152,24 @@ func TestNodeProxyUnreadable(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 }
+
+// TestNodeThroughProxy: what a registry answers through a proxy is not blamed on the proxy.
+func TestNodeThroughProxy(t *testing.T) {
+	proxy := count(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/v2/" {
+			w.WriteHeader(http.StatusBadRequest)
+			fmt.Fprint(w, `{"errors":[{"code":"ODD","message":"an odd answer"}]}`)
+		}
+	})
+	t.Setenv("HTTPS_PROXY", "")
+	t.Setenv("HTTP_PROXY", proxy.URL)
+	n := newNode(t, transport.NodeConfig{Tries: 1}, "source.example/team", "mirror.invalid/in")
+	_, err := n.Pull(t.Context(), refTo(t, "source.example/team/app@sha256:"+strings.Repeat("a", 64)))
+	refused, ok := errors.AsType[*transport.NodeError](err)
+	if !ok || len(proxy.requests()) < 2 {
+		t.Fatalf("%v, %v", err, proxy.requests())
+	}
+	if sort, words := transport.NodeTrouble(refused.Tried[0].Err); sort != transport.TroubleOther || !strings.Contains(words, "odd answer") {
+		t.Errorf("%d %s", sort, words)
+	}
+}

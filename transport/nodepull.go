@@ -182,6 +182,10 @@ func (p *NodePull) first(ctx context.Context, place NodePlace, named reference.N
 		return nil, "", err
 	}
 	err = p.node.try(ctx, place.Ref.Registry, func() error {
+		if err := p.node.release(p.from); err != nil { // of a try that was ended too late
+			return err
+		}
+		p.from = nil
 		return p.node.watched(ctx, func(ctx context.Context) error {
 			src, err := ref.NewImageSource(ctx, p.node.at(place))
 			if err == nil {
@@ -305,7 +309,7 @@ func (p *NodePull) Blob(ctx context.Context, d oci.Descriptor, whole bool) error
 func (p *NodePull) get(ctx context.Context, d oci.Descriptor) (io.ReadCloser, int64, error) {
 	w := watch.New(ctx)
 	w.Expect(p.node.stall())
-	rc, size, err := p.from.src.GetBlob(w.Context(), types.BlobInfo{Digest: d.Digest, Size: d.Size}, none.NoCache)
+	rc, size, err := p.from.src.GetBlob(p.node.signs(w), types.BlobInfo{Digest: d.Digest, Size: d.Size}, none.NoCache)
 	w.Off()
 	if err != nil {
 		err = w.Cause(err)

@@ -149,3 +149,30 @@ func TestNodeOutage(t *testing.T) {
 		}
 	}
 }
+
+// TestNodeSigns: a list of many pages, and a registry that has nodes wait, do not stand still.
+func TestNodeSigns(t *testing.T) {
+	t.Parallel()
+	var asked atomic.Int64
+	slow := count(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/v2/" {
+			return
+		}
+		turn := asked.Add(1)
+		if turn == 1 {
+			w.Header().Set("Retry-After", "1")
+			w.WriteHeader(http.StatusTooManyRequests)
+			return
+		}
+		time.Sleep(250 * time.Millisecond)
+		if turn < 5 {
+			w.Header().Set("Link", fmt.Sprintf(`</v2/in/app/tags/list?last=%d>; rel="next"`, turn))
+		}
+		fmt.Fprintf(w, `{"tags":["v%d"]}`, turn)
+	})
+	n := newNode(t, transport.NodeConfig{Tries: 1, Stall: 600 * time.Millisecond}, "source.example/team", slow.host+"/in")
+	tags, err := n.Tags(t.Context(), transport.NodePlace{Ref: refTo(t, slow.host+"/in/app:v1").Repo(), Insecure: true})
+	if err != nil || len(tags) != 4 {
+		t.Errorf("%q, %v", tags, err)
+	}
+}

@@ -108,6 +108,7 @@ type checking struct {
 	mu     sync.Mutex
 	waited map[string]*Finding // by registry
 	asked  map[oci.Ref]*question
+	said   map[string]bool // see told; nil: not asked for yet
 	served []*served
 	read   []manifests.EarlierRelease // that the mirror gave
 }

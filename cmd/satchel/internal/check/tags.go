@@ -96,17 +96,16 @@ func (c *checking) lacking(p taggedPlace, has []string) {
 	for _, tag := range has {
 		there[tag] = true
 	}
-	said := map[string]bool{}
 	for _, tag := range slices.Sorted(maps.Keys(p.tags)) {
 		img := p.tags[tag]
 		if there[tag] {
 			continue
 		}
-		if len(said) == 0 {
-			said = c.told()
+		if c.said == nil {
+			c.said = c.told()
 		}
 		name := p.at.WithTag(tag).String()
-		if said[name] || said[string(img.digest)] {
+		if c.said[name] || c.said[string(img.digest)] {
 			continue
 		}
 		f := Finding{Kind: Tag, Image: name, Why: img.why, Wrong: fmt.Sprintf("this tag of %s is not there", img.digest), Do: "set the tag again: satchel unpack of the bundle that has it"}
