@@ -9,6 +9,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -287,6 +288,9 @@ func (o checkOptions) bundles(ctx context.Context, a *app, dirs []string, job *c
 			return end, err
 		}
 		open = append(open, r)
+	}
+	newest := slices.SortedStableFunc(slices.Values(open), func(a, b *bundle.Reader) int { return b.Created().Compare(a.Created()) })
+	for _, r := range newest { // their tags count
 		job.Bundles = append(job.Bundles, check.Bundle{Inventory: r.Inventory(), Source: r})
 	}
 	return end, nil

@@ -107,7 +107,7 @@ func documented(root *cobra.Command) (list []*cobra.Command) {
 }
 
 // otherFlags belong to other programs, or are named because satchel does not have them.
-var otherFlags = []string{"--from-file", "--patch-file", "--type", "--since", "--all", "--preserve-digests", "--delete-untagged", "--creds", "--src-creds", "--add-port"}
+var otherFlags = []string{"--from-file", "--patch-file", "--type", "--since", "--all", "--preserve-digests", "--delete-untagged", "--creds", "--src-creds", "--add-port", "--password-stdin"}
 
 var (
 	shown  = regexp.MustCompile(`(?:^|[^\w./-])(?:satchel|\.\./satchel) ((?:[^|&;#)(\n]|\\\n)+)`)

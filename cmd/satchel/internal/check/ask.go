@@ -225,7 +225,7 @@ func (c *checking) wrongAt(at transport.NodePlace, err error) (kind Kind, wrong,
 	case transport.TroubleNotFound:
 		return Missing, at.Ref.String() + " is not there", c.missingDo(at)
 	case transport.TroubleDamaged:
-		return Damaged, wrong, "delete it in the mirror, and push it again"
+		return Damaged, wrong, "push it again, and do not delete the image: satchel unpack of the bundle that has it says which file the registry's storage must lose first"
 	case transport.TroubleUnauthorized, transport.TroubleForbidden, transport.TroublePassword:
 		by, do := c.login(at)
 		return Credential, wrong + "; " + by, do

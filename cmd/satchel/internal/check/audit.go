@@ -150,6 +150,8 @@ func (c *checking) workloadDo(w manifests.Workload, kind Kind) string {
 		return "push it to " + w.Ref.Registry + "; or carry it with the next bundle, and name it in the workload by its source"
 	case w.Do != "":
 		return w.Do
+	case kind == NoRule && c.carried.hosts[w.Ref.Name()]:
+		return "write the files for the cluster again (satchel render), and apply the rules"
 	case kind == Missing || kind == NoRule:
 		return "carry it with the next bundle: pack --from-cluster, or name it among additionalImages"
 	case kind == ByTag && w.Runs != "":

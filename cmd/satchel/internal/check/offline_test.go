@@ -56,7 +56,7 @@ func TestThere(t *testing.T) {
 	t.Parallel()
 	root := oci.Descriptor{MediaType: oci.MediaTypeManifest, Digest: digest.FromString("catalog")}
 	source := oci.Ref{Registry: "source.example", Repository: "redhat/index", Tag: "v4.18"}
-	c := carriedOf(nil, []Bundle{{Inventory: &oci.Inventory{Images: []oci.Image{{Source: source, Root: root}}}}})
+	c := carriedOf(nil, []Bundle{{Inventory: &oci.Inventory{Images: []oci.Image{{Source: source, Root: root, Built: true}}}}})
 	place := oci.Ref{Registry: "mirror.example", Repository: "ocp/redhat/index", Digest: root.Digest}
 	if got := c.there(place, place); got != root.Digest {
 		t.Errorf("by its name in the mirror: %q", got)

@@ -158,7 +158,7 @@ func (c *checking) nothingCarried() bool { return len(c.Receipts)+len(c.Bundles)
 func (c *checking) checkCarried() {
 	if c.nothingCarried() {
 		c.report.add(Finding{Kind: Unknown, Fails: true, Wrong: "no receipt and no bundle says what the mirror is to have: its releases and additional images were not asked for",
-			Do: "name the mirror, which keeps its receipts (--to HOST[:PORT][/NAMESPACE]), or a bundle (-i KEY DIR)"})
+			Do: "name the mirror, which keeps its receipts (--to HOST[:PORT][/NAMESPACE]), or, if it keeps none, the bundles (-i KEY DIR)"})
 	}
 	for _, err := range c.Unread {
 		f := Finding{Kind: Unknown, Fails: true, Object: "receipts", Wrong: "not all that the mirror is to have is known: " + text.Printable(err.Error()), Do: "have this host read the mirror's receipts (--ca-file, --authfile), and run this again"}

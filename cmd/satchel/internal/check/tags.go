@@ -6,10 +6,12 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 
 	"golang.org/x/sync/errgroup"
 
 	"github.com/satchel-airgap/satchel/oci"
+	"github.com/satchel-airgap/satchel/oci/text"
 	"github.com/satchel-airgap/satchel/transport"
 )
 
@@ -32,6 +34,8 @@ func (c *checking) tags(ctx context.Context) error {
 	if c.Offline {
 		return nil
 	}
+	var mu sync.Mutex
+	failed := map[string][]string{} // repositories, by why
 	g, gctx := errgroup.WithContext(ctx)
 	g.SetLimit(max(1, c.Parallel))
 	for _, p := range c.tagged() {
@@ -43,14 +47,21 @@ func (c *checking) tags(ctx context.Context) error {
 			case err != nil && transport.NodeLacks(err):
 			case err != nil:
 				_, words := transport.NodeTrouble(err)
-				c.note("which tags " + p.at.Name() + " has is not known: " + words)
+				mu.Lock()
+				defer mu.Unlock()
+				failed[words] = append(failed[words], p.at.Name())
 				return nil
 			}
 			c.lacking(p, has)
 			return nil
 		})
 	}
-	return g.Wait()
+	err := g.Wait()
+	for _, words := range slices.Sorted(maps.Keys(failed)) {
+		repos := text.Sorted(failed[words])
+		c.note(fmt.Sprintf("the tags of %s (%s): %s", text.Count(len(repos), "repository", "repositories"), text.Some(repos, 3), words))
+	}
+	return err
 }
 
 // tagged lists the repositories, sorted.

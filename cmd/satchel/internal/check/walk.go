@@ -153,7 +153,7 @@ func (c *checking) unread(ref oci.Ref, what string, err error) {
 	}
 	do := "push it again: satchel unpack of the bundle that has it"
 	if sort, _ := transport.NodeTrouble(err); sort == transport.TroubleDamaged {
-		do = "delete it in the mirror, and push it again: satchel unpack of the bundle that has it"
+		do = "push it again, and do not delete the image: satchel unpack of the bundle that has it says which file the registry's storage must lose first"
 	}
 	c.report.add(Finding{Kind: Unread, Fails: true, Object: what, Image: ref.String(), Wrong: fmt.Sprintf("it cannot be read, so what it names was not looked for: %v", err), Do: do})
 }

@@ -238,6 +238,7 @@ func (g *gathering) byTag(img receipt.Image, ref oci.Ref, why []string) {
 func (g *gathering) inventory(inv *oci.Inventory) {
 	for _, img := range inv.Images {
 		if img.Built {
+			g.bundled["@"+img.Root.Digest.String()] = img.Root.Digest
 			continue // its place is in the files, and in receipts
 		}
 		g.hosts[img.Source.Name()] = true
