@@ -90,6 +90,12 @@ func IsSignature(name string) bool {
 	return ok
 }
 
+// Label is what a person writes on a drive of a bundle of several, such as K3V6Q2MZ-2. The ID
+// must be valid.
+func Label(id string, drive int) string {
+	return fmt.Sprintf("%s-%d", strings.ToUpper(id[:8]), drive)
+}
+
 // IsID reports whether s is a bundle ID.
 func IsID(s string) bool { return idPattern.MatchString(s) }
 

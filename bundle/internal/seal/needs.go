@@ -90,13 +90,13 @@ func (n Needs) Check() error {
 	return nil
 }
 
-// checkFiles checks a list of key files, and of signature files of a seal, in name order.
-// Those are there only if the feature is.
-func (n Needs) checkFiles(files []File, sealed string) error {
+// checkFiles checks a list of signature files of a seal, and of key files if there may be any,
+// in name order. Signature files are there only if the feature is.
+func (n Needs) checkFiles(files []File, sealed string, keys bool) error {
 	last := ""
 	for _, f := range files {
 		of, _, ok := ParseSignature(f.Name)
-		if ok && (of != sealed || !slices.Contains(n.Needs, Signatures)) || !ok && (KeyNumber(f.Name) == 0 || sealed != BundleName) || f.Name <= last {
+		if ok && (of != sealed || !slices.Contains(n.Needs, Signatures)) || !ok && (KeyNumber(f.Name) == 0 || !keys) || f.Name <= last {
 			return fmt.Errorf("%w: name %q", ErrFormat, f.Name)
 		}
 		if err := f.check(); err != nil {

@@ -28,6 +28,10 @@ var (
 	bundle = Bundle{Version: bundleVersion, Bundle: id, Created: at, Sequence: 1,
 		Drives: []DriveSum{{Drive: 1, SHA256: sum}, {Drive: 2, SHA256: sum}}, Index: File{IndexName, 7, sum}}
 	extras = Extras{Version: extrasVersion, Bundle: id, Seal: sum, Files: []File{{"key-1.age", 5, sum}, {"key-2.age", 5, sum}}}
+
+	// One of three drives.
+	second = Drive{Version: driveVersion, Bundle: id, Drive: 2, Label: "ABCDEFGH-2", Of: 3, Readme: ReadmeText, Complete: true, Files: drive.Files}
+	beside = Extras{Version: extrasVersion, Bundle: id, Drive: sum, Files: []File{{"drive.json.sig", 5, sum}, {"key-1.age", 5, sum}}, Needs: SignedBy("1.2.3")}
 )
 
 // kinds is each file with its reader and writer.
@@ -36,9 +40,11 @@ var kinds = map[string]struct {
 	parse func([]byte) (any, error)
 	write func(any) ([]byte, error)
 }{
-	"drive.json":  {drive, func(b []byte) (any, error) { return ParseDrive(b) }, func(v any) ([]byte, error) { return v.(Drive).Marshal() }},
-	"bundle.json": {bundle, func(b []byte) (any, error) { return ParseBundle(b) }, func(v any) ([]byte, error) { return v.(Bundle).Marshal() }},
-	"extras.json": {extras, func(b []byte) (any, error) { return ParseExtras(b) }, func(v any) ([]byte, error) { return v.(Extras).Marshal() }},
+	"second drive.json":  {second, func(b []byte) (any, error) { return ParseDrive(b) }, func(v any) ([]byte, error) { return v.(Drive).Marshal() }},
+	"second extras.json": {beside, func(b []byte) (any, error) { return ParseExtras(b) }, func(v any) ([]byte, error) { return v.(Extras).Marshal() }},
+	"drive.json":         {drive, func(b []byte) (any, error) { return ParseDrive(b) }, func(v any) ([]byte, error) { return v.(Drive).Marshal() }},
+	"bundle.json":        {bundle, func(b []byte) (any, error) { return ParseBundle(b) }, func(v any) ([]byte, error) { return v.(Bundle).Marshal() }},
+	"extras.json":        {extras, func(b []byte) (any, error) { return ParseExtras(b) }, func(v any) ([]byte, error) { return v.(Extras).Marshal() }},
 }
 
 func TestRoundTrip(t *testing.T) {
@@ -132,6 +138,15 @@ func TestRefused(t *testing.T) {
 		"a segment in extras":     {"extras.json", "key-1.age", "s-00-00001.age"},
 		"keys out of order":       {"extras.json", "key-1.age", "key-3.age"},
 		"not JSON":                {"extras.json", "{", "["},
+		"drive 2 of 1":            {"second drive.json", `"of": 3`, `"of": 1`},
+		"more drives than may be": {"second drive.json", `"of": 3`, `"of": 101`},
+		"another drive's label":   {"second drive.json", "ABCDEFGH-2", "ABCDEFGH-1"},
+		"a label of no bundle":    {"second drive.json", "ABCDEFGH-2", "IJKLABCD-2"},
+		"no seal and no drive":    {"second extras.json", ` "drive": "` + sum + `",` + "\n", ""},
+		"a seal and a drive":      {"second extras.json", ` "drive": "`, ` "seal": "` + sum + `",` + "\n" + ` "drive": "`},
+		"half a seal":             {"second extras.json", ` "drive": "` + sum[:32], ` "seal": "` + sum[:32] + `",` + "\n" + ` "drive": "`},
+		"a signature of the seal": {"second extras.json", "drive.json.sig", "bundle.json.sig"},
+		"one of the drive":        {"extras.json", "key-1.age", "drive.json.sig"},
 		// FORMAT.md, section 7: the bytes are of one form.
 		"no newline at the end":   {"extras.json", "]\n}\n", "]\n}"},
 		"two newlines at the end": {"drive.json", "]\n}\n", "]\n}\n\n"},

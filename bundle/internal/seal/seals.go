@@ -34,7 +34,9 @@ type Drive struct {
 	Version  string `json:"satchel"`
 	Bundle   string `json:"bundle"`
 	Drive    int    `json:"drive"`
-	Label    string `json:"label"`
+	Label    string `json:"label"`            // [Label] in a bundle of several drives
+	Of       int    `json:"of,omitempty"`     // how many drives the bundle has, 0 for one
+	Readme   int    `json:"readme,omitempty"` // the wording of this drive's README.txt, where the bundle has several
 	Complete bool   `json:"complete"`
 	Files    []File `json:"files"`
 }
@@ -60,11 +62,12 @@ type DriveSum struct {
 	Signatures []File `json:"signatures,omitempty"` // signature files of the drive seal, in name order
 }
 
-// Extras is extras.json: files that may be added after the seal.
+// Extras is extras.json: files that may be added after the seal. It has Seal or Drive.
 type Extras struct {
 	Version string `json:"satchel"`
 	Bundle  string `json:"bundle"`
-	Seal    string `json:"seal"`
+	Seal    string `json:"seal,omitempty"`  // the fingerprint
+	Drive   string `json:"drive,omitempty"` // SHA-256 of drive.json, on a drive that is not the last one
 	Files   []File `json:"files"`
 	Needs
 	More bool `json:"-"` // it has keys that this version does not know
@@ -116,6 +119,9 @@ func ParseDrive(b []byte) (Drive, error) {
 	if d.Drive < 1 || d.Drive > MaxLanes {
 		return d, fmt.Errorf("%w: drive number %d", ErrFormat, d.Drive)
 	}
+	if d.Of != 0 && (d.Of < max(2, d.Drive) || d.Of > MaxLanes || d.Label != Label(d.Bundle, d.Drive)) {
+		return d, fmt.Errorf("%w: drive %d of %d, label %q", ErrFormat, d.Drive, d.Of, d.Label)
+	}
 	last := ""
 	for _, f := range d.Files {
 		if _, ok := ParseSegment(f.Name); !ok || f.Name <= last {
@@ -155,7 +161,7 @@ func ParseBundle(b []byte) (Bundle, error) {
 		if d.Drive != i+1 || !IsSum(d.SHA256) {
 			return s, fmt.Errorf("%w: drive %d", ErrFormat, i+1)
 		}
-		if err := s.checkFiles(d.Signatures, DriveName); err != nil {
+		if err := s.checkFiles(d.Signatures, DriveName, false); err != nil {
 			return s, err
 		}
 	}
@@ -179,10 +185,14 @@ func ParseExtras(b []byte) (Extras, error) {
 	if err := checkHead(e.Version, extrasVersion, e.Bundle); err != nil {
 		return e, err
 	}
-	if !IsSum(e.Seal) {
+	of, to := BundleName, e.Seal
+	if e.Seal == "" {
+		of, to = DriveName, e.Drive
+	}
+	if !IsSum(to) || e.Seal != "" && e.Drive != "" {
 		return e, fmt.Errorf("%w: seal", ErrFormat)
 	}
-	if err := e.checkFiles(e.Files, BundleName); err != nil {
+	if err := e.checkFiles(e.Files, of, true); err != nil {
 		return e, err
 	}
 	var err error
