@@ -81,7 +81,7 @@ func TestBaseline(t *testing.T) {
 		t.Fatal(err)
 	}
 	finger := d.packOnly(t, left)
-	if _, err := Verify(t.Context(), d.drive, VerifyOptions{Expect: finger}); err != nil {
+	if _, err := Verify(t.Context(), []string{d.drive}, VerifyOptions{Expect: finger}); err != nil {
 		t.Error(err)
 	}
 	seals := string(files(t, d.drive)[seal.BundleName])

@@ -168,10 +168,10 @@ func (f *fixture) pack(t testing.TB) Fingerprint {
 // check opens the bundle and compares every blob and manifest with the source.
 func (f *fixture) check(t testing.TB) {
 	t.Helper()
-	if _, err := Verify(context.Background(), f.drive, VerifyOptions{Cold: true}); err != nil {
+	if _, err := Verify(context.Background(), []string{f.drive}, VerifyOptions{Cold: true}); err != nil {
 		t.Fatal(err)
 	}
-	r, err := Open(context.Background(), f.drive, Wanted{}, f.identity)
+	r, err := Open(context.Background(), []string{f.drive}, Wanted{}, f.identity)
 	if err != nil {
 		t.Fatal(err)
 	}

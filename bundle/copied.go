@@ -87,7 +87,7 @@ func onlyDerived(faults []Fault) bool {
 
 // translate finds the files of the bundle that are there under a name that a copy has
 // written otherwise. Other files are left alone.
-func (s *seals) translate() error {
+func (s *driveDir) translate() error {
 	bound := map[string]bool{seal.BundleName: true, seal.DriveName: true, seal.ExtrasName: true, seal.ReadmeName: true, seal.SumsName: true, seal.CopyDir: true}
 	for _, f := range s.files() {
 		bound[f.Name] = true

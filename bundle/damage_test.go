@@ -61,7 +61,7 @@ func (s *sealed) put(t testing.TB, name string, body []byte) {
 // blamed gives the files that Verify names, each once.
 func (s *sealed) blamed(t testing.TB) []string {
 	t.Helper()
-	r, err := Verify(context.Background(), s.drive, VerifyOptions{})
+	r, err := Verify(context.Background(), []string{s.drive}, VerifyOptions{})
 	var damage *DamageError
 	switch {
 	case err == nil:
@@ -83,7 +83,7 @@ func (s *sealed) blamed(t testing.TB) []string {
 // refused, and fails the test where wrong bytes reach their end.
 func (s *sealed) readAll(t testing.TB) (refused, broken error) {
 	t.Helper()
-	r, err := Open(context.Background(), s.drive, Wanted{}, s.identity)
+	r, err := Open(context.Background(), []string{s.drive}, Wanted{}, s.identity)
 	if err != nil {
 		return err, nil
 	}
@@ -230,7 +230,7 @@ func TestOtherFiles(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			defer s.restore(t)
 			s.put(t, name, body)
-			r, err := Verify(t.Context(), s.drive, VerifyOptions{})
+			r, err := Verify(t.Context(), []string{s.drive}, VerifyOptions{})
 			var damage *DamageError
 			if errors.As(err, &damage) != (c.fault != "") || !errors.As(err, &damage) && err != nil {
 				t.Fatalf("Verify: %v", err)

@@ -100,17 +100,17 @@ func TestFilesOfAnotherBundle(t *testing.T) {
 
 	var wrong *FingerprintError
 	for dir, expect := range map[string]Fingerprint{s.drive: finger, other.drive: s.finger} {
-		if _, err := Verify(t.Context(), dir, VerifyOptions{Expect: expect}); !errors.As(err, &wrong) || wrong.Want != expect || wrong.Got == expect {
+		if _, err := Verify(t.Context(), []string{dir}, VerifyOptions{Expect: expect}); !errors.As(err, &wrong) || wrong.Want != expect || wrong.Got == expect {
 			t.Errorf("Verify with another's fingerprint: %v", err)
 		}
-		if _, err := Open(t.Context(), dir, Wanted{Expect: expect}, s.identity); !errors.As(err, &wrong) {
+		if _, err := Open(t.Context(), []string{dir}, Wanted{Expect: expect}, s.identity); !errors.As(err, &wrong) {
 			t.Errorf("Open with another's fingerprint: %v", err)
 		}
 	}
-	if r, err := Verify(t.Context(), other.drive, VerifyOptions{Expect: finger}); err != nil || r.Fingerprint != finger {
+	if r, err := Verify(t.Context(), []string{other.drive}, VerifyOptions{Expect: finger}); err != nil || r.Fingerprint != finger {
 		t.Errorf("Verify with its own fingerprint: %v", err)
 	}
-	if _, err := Open(t.Context(), other.drive, Wanted{Expect: finger}, s.identity); err != nil {
+	if _, err := Open(t.Context(), []string{other.drive}, Wanted{Expect: finger}, s.identity); err != nil {
 		t.Errorf("Open with its own fingerprint: %v", err)
 	}
 }
@@ -135,7 +135,7 @@ func TestKeys(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			r, err := Open(t.Context(), s.drive, Wanted{}, ids)
+			r, err := Open(t.Context(), []string{s.drive}, Wanted{}, ids)
 			if !errors.Is(err, c.want) || (err == nil) != (c.want == nil) {
 				t.Fatalf("Open: %v", err)
 			}
@@ -173,15 +173,15 @@ func TestNoBundleToRead(t *testing.T) {
 		"unfinished": {unfinished.drive, new(*UnfinishedError), "unfinished"},
 		"two":        {two, new(*RefusedError), "more than one bundle"},
 	} {
-		_, verr := Verify(t.Context(), c.dir, VerifyOptions{})
-		_, oerr := Open(t.Context(), c.dir, Wanted{}, a.identity)
+		_, verr := Verify(t.Context(), []string{c.dir}, VerifyOptions{})
+		_, oerr := Open(t.Context(), []string{c.dir}, Wanted{}, a.identity)
 		for _, err := range []error{verr, oerr} {
 			if err == nil || !errors.As(err, c.want) || !strings.Contains(err.Error(), c.says) {
 				t.Errorf("%s: %v", name, err)
 			}
 		}
 	}
-	if r, err := Verify(t.Context(), one, VerifyOptions{}); err != nil || filepath.Base(r.Dir) != "satchel-anything" {
+	if r, err := Verify(t.Context(), []string{one}, VerifyOptions{}); err != nil || filepath.Base(r.Dir) != "satchel-anything" {
 		t.Errorf("a bundle one directory below: %v", err)
 	}
 }
@@ -190,7 +190,7 @@ func TestNoBundleToRead(t *testing.T) {
 func TestReport(t *testing.T) {
 	s := newSealed(t, false)
 	var reported, total int64
-	r, err := Verify(t.Context(), s.drive, VerifyOptions{Cold: true, Progress: func(int64) {}})
+	r, err := Verify(t.Context(), []string{s.drive}, VerifyOptions{Cold: true, Progress: func(int64) {}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -201,16 +201,16 @@ func TestReport(t *testing.T) {
 		t.Errorf("%d files of %d bytes, want %d of %d; %+v", r.Files, r.Bytes, len(s.whole), total, r)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
-	_, err = Verify(ctx, s.drive, VerifyOptions{Progress: func(n int64) { cancel() }})
+	_, err = Verify(ctx, []string{s.drive}, VerifyOptions{Progress: func(n int64) { cancel() }})
 	if !errors.Is(err, context.Canceled) {
 		t.Errorf("cancelled: %v", err)
 	}
-	size, err := SealedSize(s.drive, Wanted{})
+	size, err := SealedSize([]string{s.drive}, Wanted{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	done := make(chan int64, 1<<16)
-	if _, err := Verify(t.Context(), s.drive, VerifyOptions{Progress: func(n int64) { done <- n }}); err != nil {
+	if _, err := Verify(t.Context(), []string{s.drive}, VerifyOptions{Progress: func(n int64) { done <- n }}); err != nil {
 		t.Fatal(err)
 	}
 	close(done)

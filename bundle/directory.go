@@ -108,7 +108,7 @@ func (p location) readSeal() (body []byte, err error) {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, d.Close()) }()
-	s := seals{dir: d}
+	s := driveDir{dir: d}
 	body, err = s.readFile(seal.BundleName, seal.MaxSize)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, lostSeal(p)
@@ -158,6 +158,14 @@ func find(dir string) ([]location, error) {
 		}
 	}
 	return list, nil
+}
+
+// locateAll finds the drive directories of the one bundle that a reader means by dirs.
+func locateAll(dirs []string) (location, error) {
+	if len(dirs) != 1 {
+		return location{}, &RefusedError{Dir: text.Some(dirs, 5), Reason: "a bundle is in one directory", hint: "name one directory"}
+	}
+	return locate(dirs[0])
 }
 
 // locate finds the one bundle that a reader means by dir: the one in it, or the only one

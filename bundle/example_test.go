@@ -24,7 +24,7 @@ func ExampleWriter() {
 	if err := pack(context.Background(), drive, filepath.Join(dir, "state")); err != nil {
 		log.Fatal(err)
 	}
-	report, err := bundle.Verify(context.Background(), drive, bundle.VerifyOptions{})
+	report, err := bundle.Verify(context.Background(), []string{drive}, bundle.VerifyOptions{})
 	fmt.Println(len(report.Faults), "faults,", err)
 	// Output: 0 faults, <nil>
 }
@@ -72,7 +72,7 @@ func ExampleOpen() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	r, err := bundle.Open(ctx, "../testdata/vectors/e944b6d/post-quantum/bundle", bundle.Wanted{}, keys)
+	r, err := bundle.Open(ctx, []string{"../testdata/vectors/e944b6d/post-quantum/bundle"}, bundle.Wanted{}, keys)
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -93,7 +93,7 @@ func ExampleOpen() {
 
 // No key is needed to find out that a bundle is damaged, and where.
 func ExampleVerify() {
-	_, err := bundle.Verify(context.Background(), "../testdata/vectors/e944b6d/damaged/bundle", bundle.VerifyOptions{})
+	_, err := bundle.Verify(context.Background(), []string{"../testdata/vectors/e944b6d/damaged/bundle"}, bundle.VerifyOptions{})
 	var damage *bundle.DamageError
 	if errors.As(err, &damage) {
 		for _, fault := range damage.Faults {

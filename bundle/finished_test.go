@@ -65,7 +65,7 @@ func TestBeside(t *testing.T) {
 			t.Errorf("after a restart that finds something %v: %v", c.some, err)
 		}
 	}
-	if r, err := Verify(t.Context(), f.drive, VerifyOptions{Expect: first}); err != nil {
+	if r, err := Verify(t.Context(), []string{f.drive}, VerifyOptions{Expect: first}); err != nil {
 		t.Errorf("%+v, %v", r, err)
 	}
 	second := f.pack2(t)
@@ -139,7 +139,7 @@ func TestDriveSealLost(t *testing.T) {
 			t.Errorf("%s: %+v, %v", name, done, err)
 		}
 		var damage *DamageError
-		if err := CheckSizes(t.Context(), f.drive, Wanted{Expect: fp}); !errors.As(err, &damage) || !strings.Contains(damage.Error(), "drive.json") {
+		if err := CheckSizes(t.Context(), []string{f.drive}, Wanted{Expect: fp}); !errors.As(err, &damage) || !strings.Contains(damage.Error(), "drive.json") {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

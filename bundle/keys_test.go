@@ -149,7 +149,7 @@ func TestKeyErrors(t *testing.T) {
 	f, fp := packFor(t, a.and(word(t, "right")))
 	ctx := context.Background()
 	open := func(ids []Identity) error {
-		r, err := Open(ctx, f.drive, Wanted{Expect: fp}, ids)
+		r, err := Open(ctx, []string{f.drive}, Wanted{Expect: fp}, ids)
 		if err == nil {
 			err = r.Close()
 		}

@@ -114,7 +114,7 @@ func (p location) describe() Found {
 // Trusted is who of those who are trusted has signed the bundle, and whether these are enough.
 // Who cannot be read has not.
 func (f Found) Trusted(trust *Trust) (signed []Signed, enough bool) {
-	s, err := openSeals(f.Dir, Wanted{Trust: trust})
+	s, err := openSeals([]string{f.Dir}, Wanted{Trust: trust})
 	var refused *TrustError
 	if errors.As(err, &refused) {
 		return refused.Signed, false

@@ -86,7 +86,7 @@ func TestList(t *testing.T) {
 		t.Errorf("a link that is named: %q", got)
 	}
 	var refused *RefusedError
-	if _, err := Open(t.Context(), filepath.Join(drive, "from/zip/copy"), Wanted{}, s.identity); !errors.As(err, &refused) || !strings.HasSuffix(refused.Hint(), "from/zip") {
+	if _, err := Open(t.Context(), []string{filepath.Join(drive, "from/zip/copy")}, Wanted{}, s.identity); !errors.As(err, &refused) || !strings.HasSuffix(refused.Hint(), "from/zip") {
 		t.Errorf("the second copies: %v", err)
 	}
 	list, _, err := List(s.drive, "")
@@ -216,14 +216,14 @@ func TestRenamedByACopy(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			drive := t.TempDir()
 			write(t, filepath.Join(drive, "SATCHEL"), renamed(s.whole, to))
-			r, err := Verify(t.Context(), drive, VerifyOptions{Expect: s.finger})
+			r, err := Verify(t.Context(), []string{drive}, VerifyOptions{Expect: s.finger})
 			if err != nil || !r.Renamed || len(r.Faults) > 0 || r.Files != len(s.whole) {
 				t.Fatalf("%+v, %v", r, err)
 			}
 			if list, _, err := List(drive, ""); err != nil || len(list) != 1 || list[0].Size != r.Bytes {
 				t.Errorf("the size of %+v is not %d, %v", list, r.Bytes, err)
 			}
-			rd, err := Open(t.Context(), drive, Wanted{Expect: s.finger}, s.identity)
+			rd, err := Open(t.Context(), []string{drive}, Wanted{Expect: s.finger}, s.identity)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -239,7 +239,7 @@ func TestRenamedByACopy(t *testing.T) {
 				t.Fatal(err)
 			}
 			var damage *DamageError
-			if _, err := Verify(t.Context(), drive, VerifyOptions{}); !errors.As(err, &damage) || damage.Faults[0].String() != "s-00-00001.age is truncated" {
+			if _, err := Verify(t.Context(), []string{drive}, VerifyOptions{}); !errors.As(err, &damage) || damage.Faults[0].String() != "s-00-00001.age is truncated" {
 				t.Errorf("damaged: %v", err)
 			}
 		})
@@ -268,10 +268,10 @@ func TestShortNames(t *testing.T) {
 			drive := t.TempDir()
 			write(t, filepath.Join(drive, "DISC"), short)
 			var changed *CopyError
-			if _, err := Verify(t.Context(), drive, VerifyOptions{}); !errors.As(err, &changed) || changed.Name == "" {
+			if _, err := Verify(t.Context(), []string{drive}, VerifyOptions{}); !errors.As(err, &changed) || changed.Name == "" {
 				t.Errorf("Verify: %v", err)
 			}
-			if _, err := Open(t.Context(), drive, Wanted{}, s.identity); !errors.As(err, &changed) {
+			if _, err := Open(t.Context(), []string{drive}, Wanted{}, s.identity); !errors.As(err, &changed) {
 				t.Errorf("Open: %v", err)
 			}
 			if got := places(t, drive); !slices.Equal(got, []string{"DISC!"}) {
@@ -304,11 +304,11 @@ func TestCopiedAsText(t *testing.T) {
 				write(t, drive, map[string][]byte{file: body})
 			}
 			var changed *CopyError
-			r, err := Verify(t.Context(), drive, VerifyOptions{Expect: s.finger})
+			r, err := Verify(t.Context(), []string{drive}, VerifyOptions{Expect: s.finger})
 			if !errors.As(err, &changed) || (len(changed.Faults) == 0) != c.whole || len(r.LineEnds) == 0 || strings.Contains(err.Error(), "whole;") || strings.Contains(err.Error(), "carries is whole") != c.whole {
 				t.Errorf("Verify: %+v, %v", r, err)
 			}
-			if _, err := Open(t.Context(), drive, Wanted{Expect: s.finger}, s.identity); (err == nil) != c.opened || !c.opened && !errors.As(err, &changed) {
+			if _, err := Open(t.Context(), []string{drive}, Wanted{Expect: s.finger}, s.identity); (err == nil) != c.opened || !c.opened && !errors.As(err, &changed) {
 				t.Errorf("Open: %v", err)
 			}
 		})
@@ -318,7 +318,7 @@ func TestCopiedAsText(t *testing.T) {
 	write(t, drive, s.whole)
 	write(t, drive, map[string][]byte{seal.DriveName: dos(bytes.Replace(s.whole[seal.DriveName], []byte(`"size": `), []byte(`"size": 1`), 1))})
 	var damage *DamageError
-	if _, err := Verify(t.Context(), drive, VerifyOptions{}); !errors.As(err, &damage) || damage.Whole {
+	if _, err := Verify(t.Context(), []string{drive}, VerifyOptions{}); !errors.As(err, &damage) || damage.Whole {
 		t.Errorf("another seal: %v", err)
 	}
 }
@@ -336,17 +336,17 @@ func TestWhatIsDerived(t *testing.T) {
 			}
 		}
 		var damage *DamageError
-		if _, err := Verify(t.Context(), drive, VerifyOptions{}); !errors.As(err, &damage) || !damage.Whole || !strings.Contains(err.Error(), "what it carries is whole") {
+		if _, err := Verify(t.Context(), []string{drive}, VerifyOptions{}); !errors.As(err, &damage) || !damage.Whole || !strings.Contains(err.Error(), "what it carries is whole") {
 			t.Errorf("without %s: %v", lost, err)
 		}
-		r, err := Open(t.Context(), drive, Wanted{Expect: s.finger}, s.identity)
+		r, err := Open(t.Context(), []string{drive}, Wanted{Expect: s.finger}, s.identity)
 		if err != nil {
 			t.Fatalf("without %s: %v", lost, err)
 		}
 		if err := errors.Join(r.Close(), os.Truncate(filepath.Join(drive, "s-00-00001.age"), 3)); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := Verify(t.Context(), drive, VerifyOptions{}); !errors.As(err, &damage) || damage.Whole {
+		if _, err := Verify(t.Context(), []string{drive}, VerifyOptions{}); !errors.As(err, &damage) || damage.Whole {
 			t.Errorf("without %s, and a segment cut short: %v", lost, err)
 		}
 	}

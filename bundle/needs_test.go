@@ -103,9 +103,9 @@ func TestNeeds(t *testing.T) {
 				return strings.TrimSuffix(text, "\n}\n") + "," + later[name]
 			})
 			before := files(t, f.drive)
-			_, verr := Verify(t.Context(), f.drive, VerifyOptions{})
-			_, serr := SealedSize(f.drive, Wanted{})
-			_, oerr := Open(t.Context(), f.drive, Wanted{}, f.identity)
+			_, verr := Verify(t.Context(), []string{f.drive}, VerifyOptions{})
+			_, serr := SealedSize([]string{f.drive}, Wanted{})
+			_, oerr := Open(t.Context(), []string{f.drive}, Wanted{}, f.identity)
 			_, kerr := Rekey(t.Context(), f.drive, Wanted{}, f.identity, f.job.Recipients)
 			_, rerr := Resume(t.Context(), f.drive, f.state, f.job, nil)
 			all := map[string]error{"Open": oerr, "Rekey": kerr}

@@ -216,7 +216,7 @@ func TestSealIsReadWithCare(t *testing.T) {
 	}
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
-	for what, err := range map[string]error{"alreadySealed": alreadySealed(*p, st), "Verify": second(Verify(t.Context(), f.drive, VerifyOptions{}))} {
+	for what, err := range map[string]error{"alreadySealed": alreadySealed(*p, st), "Verify": second(Verify(t.Context(), []string{f.drive}, VerifyOptions{}))} {
 		if !errors.As(err, &damage) {
 			t.Errorf("a seal of 1 GiB, %s: %v", what, err)
 		}

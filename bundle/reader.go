@@ -33,12 +33,12 @@ type Reader struct {
 	cache *segments
 }
 
-// Open opens the bundle in dir, or the only one below it (see [List]), with one of the
+// Open opens the bundle in dirs, or the only one below them (see [List]), with one of the
 // given keys. Before it looks at content it compares the seals, the names and
 // the lengths of all files, and before those who has signed it. Errors: *[NoBundleError],
 // *[UnfinishedError], *[FingerprintError], *[TrustError], *[NeedsError], *[DamageError], *[CopyError], [ErrNoKey], [ErrWrongKey], *[DriveError].
-func Open(ctx context.Context, dir string, want Wanted, ids []Identity) (r *Reader, err error) {
-	s, err := openSeals(dir, want)
+func Open(ctx context.Context, dirs []string, want Wanted, ids []Identity) (r *Reader, err error) {
+	s, err := openSeals(dirs, want)
 	if err != nil {
 		return nil, err
 	}

@@ -22,7 +22,7 @@ import (
 // open opens the fixture's sealed bundle for the length of the test.
 func (f *fixture) open(t testing.TB) *Reader {
 	t.Helper()
-	r, err := Open(context.Background(), f.drive, Wanted{}, f.identity)
+	r, err := Open(context.Background(), []string{f.drive}, Wanted{}, f.identity)
 	if err != nil {
 		t.Fatal(err)
 	}

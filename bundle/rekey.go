@@ -28,7 +28,7 @@ type RekeyReport struct {
 // such a beginning back and starts again. Errors: those of [Open],
 // *[MixedError], *[RecipientError], *[RefusedError].
 func Rekey(ctx context.Context, dir string, want Wanted, ids []Identity, to []Recipient) (done *RekeyReport, err error) {
-	s, err := openSeals(dir, want)
+	s, err := openSeals([]string{dir}, want)
 	if err != nil {
 		return nil, err
 	}
@@ -90,7 +90,7 @@ func Rekey(ctx context.Context, dir string, want Wanted, ids []Identity, to []Re
 }
 
 // blame makes a damaged key file the bundle's damage.
-func (s *seals) blame(err error) error {
+func (s *driveDir) blame(err error) error {
 	var bad *keys.FileError
 	if errors.As(err, &bad) {
 		return s.damage(bad.Name, bad.Why, nil)
@@ -104,7 +104,7 @@ func refuseRenamed(dir string) error {
 
 // lock finds out, before anyone is asked for anything, whether the drive can be
 // written, and keeps other runs out that change small files.
-func (s *seals) lock(other string) (unlock func() error, err error) {
+func (s *driveDir) lock(other string) (unlock func() error, err error) {
 	unlock, err = s.dir.Lock()
 	if errors.Is(err, media.ErrLocked) {
 		return nil, &RefusedError{Dir: s.dir.Path(), Reason: other + " is running", Busy: true, hint: waitForIt}
@@ -137,7 +137,7 @@ func (s *seals) openKey(ctx context.Context, ids []Identity) (keys.Key, error) {
 }
 
 // newKeys encrypts the bundle key to the new recipients, if there are any.
-func (s *seals) newKeys(key keys.Key, to []Recipient) ([][]byte, error) {
+func (s *driveDir) newKeys(key keys.Key, to []Recipient) ([][]byte, error) {
 	if len(to) == 0 {
 		return nil, nil
 	}
@@ -157,7 +157,7 @@ type step struct {
 	body []byte
 }
 
-func (s *seals) apply(st step) error {
+func (s *driveDir) apply(st step) error {
 	if st.body == nil {
 		return s.dir.Remove(st.name)
 	}
@@ -170,7 +170,7 @@ func (s *seals) apply(st step) error {
 // them, and extras.json last. So a key file that extras.json does not name
 // always shows that a rekey is under way, and holds all that shows what the other
 // files may be meanwhile.
-func (s *seals) rekeySteps(now smallFiles, files [][]byte) ([]step, error) {
+func (s *driveDir) rekeySteps(now smallFiles, files [][]byte) ([]step, error) {
 	before, err := now.derive()
 	if err != nil {
 		return nil, s.blame(err)
@@ -199,7 +199,7 @@ func (s *seals) rekeySteps(now smallFiles, files [][]byte) ([]step, error) {
 
 // undo lists what undoes an interrupted rekey. Of an interrupted signing it undoes what
 // follows from the signatures; they stay, each shows itself that it is right.
-func (s *seals) undo(before derivedFiles) (list []step, err error) {
+func (s *driveDir) undo(before derivedFiles) (list []step, err error) {
 	if err := s.dir.Mkdir(seal.CopyDir); err != nil {
 		return nil, err
 	}

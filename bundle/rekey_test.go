@@ -82,7 +82,7 @@ func copyDir(t testing.TB, dir string) string {
 func mustOpen(t testing.TB, dir string, fp Fingerprint, ids []Identity) {
 	t.Helper()
 	for i, id := range ids {
-		r, err := Open(context.Background(), dir, Wanted{Expect: fp}, []Identity{id})
+		r, err := Open(context.Background(), []string{dir}, Wanted{Expect: fp}, []Identity{id})
 		if err != nil {
 			t.Fatalf("identity %d: %v", i, err)
 		}
@@ -94,7 +94,7 @@ func mustOpen(t testing.TB, dir string, fp Fingerprint, ids []Identity) {
 
 func mustVerify(t testing.TB, dir string, fp Fingerprint) {
 	t.Helper()
-	if _, err := Verify(context.Background(), dir, VerifyOptions{Expect: fp}); err != nil {
+	if _, err := Verify(context.Background(), []string{dir}, VerifyOptions{Expect: fp}); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -279,7 +279,7 @@ func TestRekeyReadOnly(t *testing.T) {
 func TestRekeyLocked(t *testing.T) {
 	a := newPerson(t, false)
 	f, fp := packFor(t, a)
-	s, err := openSeals(f.drive, Wanted{Expect: fp})
+	s, err := openSeals([]string{f.drive}, Wanted{Expect: fp})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -15,7 +15,7 @@ import (
 // steps prepares a rekey as [Rekey] does, without making any change.
 func steps(t testing.TB, dir string, who, to someone) (*seals, []step) {
 	t.Helper()
-	s, err := openSeals(dir, Wanted{})
+	s, err := openSeals([]string{dir}, Wanted{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -60,7 +60,7 @@ func crash(t testing.TB, dir string, who, to someone, n int) (all int) {
 // one that verify says a rekey was interrupted in; and it opens as before.
 func inBetween(t testing.TB, dir string, fp Fingerprint, who someone, untouched bool) {
 	t.Helper()
-	r, err := Verify(context.Background(), dir, VerifyOptions{Expect: fp})
+	r, err := Verify(context.Background(), []string{dir}, VerifyOptions{Expect: fp})
 	var begun *RekeyError
 	if err != nil && (!errors.As(err, &begun) || len(r.UnfinishedRekey) == 0 || len(r.Faults) > 0) {
 		t.Fatalf("verify: %v", err)
@@ -96,7 +96,7 @@ func TestRekeyCrash(t *testing.T) {
 		for m := range again + 1 {
 			twice := copyDir(t, dir)
 			crash(t, twice, a, c, m)
-			r, err := Verify(context.Background(), twice, VerifyOptions{Expect: fp})
+			r, err := Verify(context.Background(), []string{twice}, VerifyOptions{Expect: fp})
 			var begun *RekeyError
 			if err != nil && (!errors.As(err, &begun) || len(r.Faults) > 0) {
 				t.Fatalf("after %d and %d of %d changes: %v", n, m, again, err)
@@ -146,7 +146,7 @@ func TestPlantedKey(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			_, err := Verify(context.Background(), dir, VerifyOptions{})
+			_, err := Verify(context.Background(), []string{dir}, VerifyOptions{})
 			var begun *RekeyError
 			var damage *DamageError
 			if c.fault == "" && !errors.As(err, &begun) || c.fault != "" && (!errors.As(err, &damage) || !strings.Contains(err.Error(), c.fault)) {

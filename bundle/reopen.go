@@ -10,7 +10,7 @@ import (
 // open leads nowhere then. Nobody is asked for a key, and the seal must be the same one: another
 // is a *[FingerprintError]. Other errors are those of [Open]. r stays as it is; it may be closed.
 func (r *Reader) Reopen() (again *Reader, err error) {
-	s, err := openSeals(r.Dir(), Wanted{Expect: r.Fingerprint()})
+	s, err := openSeals([]string{r.Dir()}, Wanted{Expect: r.Fingerprint()})
 	if err != nil {
 		return nil, err
 	}

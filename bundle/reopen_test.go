@@ -23,7 +23,7 @@ func TestReopen(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r, err := bundle.Open(t.Context(), dir, bundle.Wanted{}, ids)
+	r, err := bundle.Open(t.Context(), []string{dir}, bundle.Wanted{}, ids)
 	if err != nil {
 		t.Fatal(err)
 	}

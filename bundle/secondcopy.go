@@ -53,13 +53,13 @@ func broken(err error) bool {
 
 // openToVerify is openSeals for a reader that lists faults. Where bundle.json is at fault, its
 // second copy stands in for it if drive.json and extras.json agree with that: seals.second.
-func openToVerify(dir string, want Wanted) (*seals, error) {
-	s, err := openSeals(dir, want)
+func openToVerify(dirs []string, want Wanted) (*seals, error) {
+	s, err := openSeals(dirs, want)
 	damage, ok := errors.AsType[*DamageError](err)
 	if !ok || slices.ContainsFunc(damage.Faults, func(f Fault) bool { return f.File != seal.BundleName }) {
 		return s, err
 	}
-	p, lerr := locate(dir)
+	p, lerr := locateAll(dirs)
 	if lerr != nil || p.short != "" {
 		//lint:ignore nilerr the first look has said what is wrong
 		return nil, err
@@ -91,7 +91,7 @@ func (s *seals) readSecond(want Wanted) error {
 }
 
 // extrasAgree reports whether extras.json or its copy is of this seal, or neither is there.
-func (s *seals) extrasAgree() bool {
+func (s *driveDir) extrasAgree() bool {
 	if s.extras.Bundle != "" {
 		return true
 	}

@@ -28,7 +28,7 @@ func TestHintOffersGoodCopies(t *testing.T) {
 			if err := errors.Join(spoil(filepath.Join(dir, name)), change(dir)); err != nil {
 				t.Fatal(err)
 			}
-			_, err := Verify(t.Context(), dir, VerifyOptions{})
+			_, err := Verify(t.Context(), []string{dir}, VerifyOptions{})
 			var damage *DamageError
 			if !errors.As(err, &damage) {
 				t.Errorf("%s, %s copy: %v", name, what, err)
@@ -61,10 +61,10 @@ func TestCopyIsNoDirectory(t *testing.T) {
 		t.Fatal(err)
 	}
 	var damage *DamageError
-	if r, err := Verify(t.Context(), f.drive, VerifyOptions{}); !errors.As(err, &damage) || !damage.Whole {
+	if r, err := Verify(t.Context(), []string{f.drive}, VerifyOptions{}); !errors.As(err, &damage) || !damage.Whole {
 		t.Errorf("%+v, %v", r, err)
 	}
-	if err := CheckSizes(t.Context(), f.drive, Wanted{}); !errors.As(err, &damage) || !damage.Whole {
+	if err := CheckSizes(t.Context(), []string{f.drive}, Wanted{}); !errors.As(err, &damage) || !damage.Whole {
 		t.Error(err)
 	}
 }
@@ -120,7 +120,7 @@ func TestAllFaultsWithoutSeal(t *testing.T) {
 		if err := c.change(dir); err != nil {
 			t.Fatal(err)
 		}
-		r, err := Verify(t.Context(), dir, VerifyOptions{})
+		r, err := Verify(t.Context(), []string{dir}, VerifyOptions{})
 		var damage *DamageError
 		if c.want == nil {
 			if r != nil || err == nil {
@@ -137,7 +137,7 @@ func TestAllFaultsWithoutSeal(t *testing.T) {
 		if !errors.As(err, &damage) || damage.Whole || len(damage.Faults) != len(got) || !slices.Equal(got, c.want) || r.Fingerprint != "" {
 			t.Errorf("%s: %q, want %q; %+v, %v", what, got, c.want, r, err)
 		}
-		if _, err := Open(t.Context(), dir, Wanted{}, nil); err == nil {
+		if _, err := Open(t.Context(), []string{dir}, Wanted{}, nil); err == nil {
 			t.Errorf("%s: it was opened", what)
 		}
 	}

@@ -22,7 +22,7 @@ func TestSegmentsReadAgain(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r, err := bundle.Open(t.Context(), dir, bundle.Wanted{}, ids)
+	r, err := bundle.Open(t.Context(), []string{dir}, bundle.Wanted{}, ids)
 	if err != nil {
 		t.Fatal(err)
 	}

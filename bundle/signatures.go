@@ -99,7 +99,7 @@ func isOf(sig Signature, body []byte) bool {
 }
 
 // listedSignatures are the signature files that a seal or extras.json names.
-func (s *seals) listedSignatures() (list []seal.File) {
+func (s *driveDir) listedSignatures() (list []seal.File) {
 	for _, f := range s.extras.Files {
 		if seal.IsSignature(f.Name) {
 			list = append(list, f)
@@ -114,7 +114,7 @@ func (s *seals) listedSignatures() (list []seal.File) {
 // readSignatures reads all signature files of the listing. One that nothing names is no fault
 // if it is right: it was added with other tools, or just before an interruption, and shows
 // itself who made it.
-func (s *seals) readSignatures(files []media.Entry) error {
+func (s *driveDir) readSignatures(files []media.Entry) error {
 	listed := s.listedSignatures()
 	for _, f := range listed {
 		body, what, err := s.readSignature(f.Name)
@@ -155,7 +155,7 @@ func (s *seals) readSignatures(files []media.Entry) error {
 }
 
 // readSignature reads a signature file, or says what is wrong with it.
-func (s *seals) readSignature(name string) (body []byte, what string, err error) {
+func (s *driveDir) readSignature(name string) (body []byte, what string, err error) {
 	body, err = s.readFile(name, sign.MaxFile)
 	var large *DamageError
 	switch {
@@ -173,7 +173,7 @@ func (s *seals) readSignature(name string) (body []byte, what string, err error)
 }
 
 // addSignature notes a signature that was made by the key in it, and else says what is wrong.
-func (s *seals) addSignature(name string, body []byte, listed bool) (what string) {
+func (s *driveDir) addSignature(name string, body []byte, listed bool) (what string) {
 	of, _, _ := seal.ParseSignature(name)
 	key, err := Signature{File: name, Body: body}.Of(namespaceOf(of), s.bodies[of])
 	if err != nil {
@@ -206,7 +206,7 @@ func (s *seals) signed() (list []Signed) {
 }
 
 // unlisted are the signature files that no seal and extras.json does not name.
-func (s *seals) unlisted() (names []string) {
+func (s *driveDir) unlisted() (names []string) {
 	for _, sig := range s.signatures {
 		if !sig.listed {
 			names = append(names, sig.file)
@@ -216,7 +216,7 @@ func (s *seals) unlisted() (names []string) {
 }
 
 // hasSigned reports whether a key has signed the bundle, and extras.json names that.
-func (s *seals) hasSigned(key string) bool {
+func (s *driveDir) hasSigned(key string) bool {
 	return slices.ContainsFunc(s.signatures, func(sig signature) bool {
 		return sig.of == seal.BundleName && sig.key == key && sig.listed
 	})

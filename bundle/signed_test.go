@@ -100,16 +100,16 @@ func TestSignedSeal(t *testing.T) {
 	if err != nil || !slices.Equal(seals.Needs.Needs, []string{"signatures"}) || seals.PackedBy != "7.0.0" {
 		t.Errorf("bundle.json: %v, needs %v", err, seals.Needs)
 	}
-	r, err := Verify(t.Context(), f.drive, VerifyOptions{Expect: fp})
+	r, err := Verify(t.Context(), []string{f.drive}, VerifyOptions{Expect: fp})
 	if err != nil || !slices.Equal(keysOf(r.Signed), []string{a.Fingerprint(), b.Fingerprint()}) || r.Signed[0].Principals != "" || len(r.Unlisted) > 0 {
 		t.Fatalf("%v: %+v", err, r)
 	}
 	trust := trustIn(t, 2, "alice "+a.public, "bob "+b.public, "carol "+c.public)
-	r, err = Verify(t.Context(), f.drive, VerifyOptions{Trust: trust})
+	r, err = Verify(t.Context(), []string{f.drive}, VerifyOptions{Trust: trust})
 	if err != nil || r.Signed[0].Principals != "alice" || r.Signed[1].Principals != "bob" || r.Files != len(all) {
 		t.Errorf("%v: %+v, %d files", err, r, len(all))
 	}
-	reader, err := Open(t.Context(), f.drive, Wanted{Trust: trust, Expect: fp}, f.identity)
+	reader, err := Open(t.Context(), []string{f.drive}, Wanted{Trust: trust, Expect: fp}, f.identity)
 	if err != nil || len(reader.Signed()) != 2 || reader.Close() != nil {
 		t.Error(err)
 	}
@@ -123,10 +123,10 @@ func TestSignedSeal(t *testing.T) {
 		"not yet": trustIn(t, 1, `alice valid-after="29990101Z" `+a.public), "for something else": trustIn(t, 1, `alice namespaces="git" `+a.public),
 	} {
 		var bad *TrustError
-		if _, err := Open(t.Context(), f.drive, Wanted{Trust: trust}, f.identity); !errors.As(err, &bad) {
+		if _, err := Open(t.Context(), []string{f.drive}, Wanted{Trust: trust}, f.identity); !errors.As(err, &bad) {
 			t.Errorf("%s: open: %v", name, err)
 		}
-		if r, err := Verify(t.Context(), f.drive, VerifyOptions{Trust: trust}); !errors.As(err, &bad) || r != nil || !strings.Contains(err.Error(), f.drive) {
+		if r, err := Verify(t.Context(), []string{f.drive}, VerifyOptions{Trust: trust}); !errors.As(err, &bad) || r != nil || !strings.Contains(err.Error(), f.drive) {
 			t.Errorf("%s: verify: %v", name, err)
 		}
 	}
@@ -188,11 +188,11 @@ func TestSignaturesByOpenSSH(t *testing.T) {
 	if out, err := proctest.Command(t, keygen, "-q", "-Y", "sign", "-n", BundleNamespace, "-f", a.file, sealed).CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	r, err := Verify(t.Context(), f.drive, VerifyOptions{Trust: trustIn(t, 1, "alice "+a.public)})
+	r, err := Verify(t.Context(), []string{f.drive}, VerifyOptions{Trust: trustIn(t, 1, "alice "+a.public)})
 	if err != nil || len(r.Signed) != 1 || !slices.Equal(r.Unlisted, []string{"bundle.json.sig"}) {
 		t.Fatalf("%v: %+v", err, r)
 	}
-	if _, err := Open(t.Context(), f.drive, Wanted{Trust: trustIn(t, 1, "alice "+a.public)}, f.identity); err != nil {
+	if _, err := Open(t.Context(), []string{f.drive}, Wanted{Trust: trustIn(t, 1, "alice "+a.public)}, f.identity); err != nil {
 		t.Error(err)
 	}
 	done, err := Sign(t.Context(), f.drive, Wanted{}, []*Signer{b.Signer}, "7.0.0")
@@ -200,7 +200,7 @@ func TestSignaturesByOpenSSH(t *testing.T) {
 		t.Fatalf("%v: %+v", err, done)
 	}
 	sumsAgree(t, f.drive)
-	if r, err = Verify(t.Context(), f.drive, VerifyOptions{Trust: trustIn(t, 2, "alice "+a.public, "bob "+b.public)}); err != nil || len(r.Unlisted) > 0 {
+	if r, err = Verify(t.Context(), []string{f.drive}, VerifyOptions{Trust: trustIn(t, 2, "alice "+a.public, "bob "+b.public)}); err != nil || len(r.Unlisted) > 0 {
 		t.Errorf("%v: %+v", err, r)
 	}
 }
@@ -269,7 +269,7 @@ func TestSignedTampering(t *testing.T) {
 			}
 			var damage *DamageError
 			var copied *CopyError
-			_, err := Verify(t.Context(), dir, VerifyOptions{})
+			_, err := Verify(t.Context(), []string{dir}, VerifyOptions{})
 			switch {
 			case tt.copied:
 				if !errors.As(err, &copied) || !slices.Equal(copied.Files, []string{"bundle.json.sig"}) {
@@ -284,10 +284,10 @@ func TestSignedTampering(t *testing.T) {
 			}
 			var untrusted *TrustError
 			trust := trustIn(t, 1, "alice "+a.public)
-			if _, err := Verify(t.Context(), dir, VerifyOptions{Trust: trust}); errors.As(err, &untrusted) == tt.trusted {
+			if _, err := Verify(t.Context(), []string{dir}, VerifyOptions{Trust: trust}); errors.As(err, &untrusted) == tt.trusted {
 				t.Errorf("with trust: %v", err)
 			}
-			if _, err := Open(t.Context(), dir, Wanted{Trust: trust}, f.identity); errors.As(err, &untrusted) == tt.trusted {
+			if _, err := Open(t.Context(), []string{dir}, Wanted{Trust: trust}, f.identity); errors.As(err, &untrusted) == tt.trusted {
 				t.Errorf("open with trust: %v", err)
 			}
 			if len(tt.change) == 0 {
@@ -300,7 +300,7 @@ func TestSignedTampering(t *testing.T) {
 		plain := tiny(t) // what somebody makes who cannot sign
 		plain.pack(t)
 		var untrusted *TrustError
-		if _, err := Open(t.Context(), plain.drive, Wanted{Trust: trustIn(t, 1, "alice "+a.public)}, plain.identity); !errors.As(err, &untrusted) || !strings.Contains(err.Error(), "not signed") {
+		if _, err := Open(t.Context(), []string{plain.drive}, Wanted{Trust: trustIn(t, 1, "alice "+a.public)}, plain.identity); !errors.As(err, &untrusted) || !strings.Contains(err.Error(), "not signed") {
 			t.Error(err)
 		}
 	})
@@ -325,7 +325,7 @@ func TestSignedRenamed(t *testing.T) {
 			renamed[strings.ToUpper(sub)+rename(base)] = body
 		}
 		write(t, dir, renamed)
-		r, err := Verify(t.Context(), dir, VerifyOptions{Trust: trustIn(t, 2, "alice "+a.public, "bob "+b.public)})
+		r, err := Verify(t.Context(), []string{dir}, VerifyOptions{Trust: trustIn(t, 2, "alice "+a.public, "bob "+b.public)})
 		if err != nil || !r.Renamed || len(r.Signed) != 2 {
 			t.Errorf("%s: %v: %+v, files %v", how, err, r, slices.Sorted(maps.Keys(renamed)))
 		}
@@ -378,7 +378,7 @@ func TestCrashWhileSealingSigned(t *testing.T) {
 			c.job.Signers = append(c.job.Signers, s.Signer)
 		}
 		c.finish(t)
-		r, err := Verify(t.Context(), c.drive, VerifyOptions{})
+		r, err := Verify(t.Context(), []string{c.drive}, VerifyOptions{})
 		if err != nil || len(r.Signed) != len(by) || len(r.Unlisted)+len(r.Leftovers) > 0 {
 			t.Errorf("after a crash before %s, sealed by %d: %v: %+v", name, len(by), err, r)
 		}

@@ -30,7 +30,7 @@ type SignReport struct {
 // Sign, by whomever, completes that. At the end the signatures are read again. version is of
 // satchel. Errors: those of [CheckSizes], *[SignerError], *[RefusedError].
 func Sign(ctx context.Context, dir string, want Wanted, signers []*Signer, version string) (done *SignReport, err error) {
-	s, err := openSeals(dir, want)
+	s, err := openSeals([]string{dir}, want)
 	if err != nil {
 		return nil, err
 	}
@@ -69,7 +69,7 @@ func Sign(ctx context.Context, dir string, want Wanted, signers []*Signer, versi
 // Unsigned gives those of signers who have not signed the bundle in dir, or whose signature
 // is not named by extras.json yet. Errors: those of [Open].
 func Unsigned(dir string, want Wanted, signers []*Signer) (late []*Signer, err error) {
-	s, err := openSeals(dir, want)
+	s, err := openSeals([]string{dir}, want)
 	if err != nil {
 		return nil, err
 	}
@@ -83,12 +83,12 @@ func Unsigned(dir string, want Wanted, signers []*Signer) (late []*Signer, err e
 
 // checkSignable looks for faults of the small files, names and sizes. What an interrupted
 // rekey or signing has left is none here.
-func (s *seals) checkSignable(ctx context.Context) error {
+func (s *driveDir) checkSignable(ctx context.Context) error {
 	if err := s.usable(); err != nil {
 		return err
 	}
 	defer func(pending []string) { s.pending = pending }(slices.Clone(s.pending))
-	v := verification{seals: s}
+	v := verification{driveDir: s}
 	v.checkSmall(ctx)
 	if err := errors.Join(ctx.Err(), v.away); err != nil {
 		return err
@@ -98,7 +98,7 @@ func (s *seals) checkSignable(ctx context.Context) error {
 
 // confirmSigned reads what was written: the bundle is as it must be, and the signatures are there.
 func confirmSigned(ctx context.Context, dir string, finger Fingerprint, signers []*Signer) error {
-	err := CheckSizes(ctx, dir, Wanted{Expect: finger})
+	err := CheckSizes(ctx, []string{dir}, Wanted{Expect: finger})
 	var late []*Signer
 	if err == nil {
 		late, err = Unsigned(dir, Wanted{Expect: finger}, signers)
@@ -113,7 +113,7 @@ func confirmSigned(ctx context.Context, dir string, finger Fingerprint, signers 
 }
 
 // newSignatures makes the signature files of those who have not signed yet.
-func (s *seals) newSignatures(ctx context.Context, signers []*Signer, done *SignReport) (map[string][]byte, error) {
+func (s *driveDir) newSignatures(ctx context.Context, signers []*Signer, done *SignReport) (map[string][]byte, error) {
 	files, last := map[string][]byte{}, s.lastSignature()
 	for _, signer := range signers {
 		key := signer.Fingerprint()
@@ -139,7 +139,7 @@ func (s *seals) newSignatures(ctx context.Context, signers []*Signer, done *Sign
 }
 
 // lastSignature is the highest number of a signature of bundle.json.
-func (s *seals) lastSignature() (last int) {
+func (s *driveDir) lastSignature() (last int) {
 	for _, sig := range s.signatures {
 		if of, n, _ := seal.ParseSignature(sig.file); of == seal.BundleName {
 			last = max(last, n)
@@ -152,7 +152,7 @@ func (s *seals) lastSignature() (last int) {
 // taken back; then come the copy of each new signature, the signature, and what follows from
 // them, extras.json last. Signatures that nothing names, as an interrupted signing leaves them,
 // are named too: each shows itself that it is right.
-func (s *seals) signSteps(files map[string][]byte, version string, done *SignReport) ([]step, error) {
+func (s *driveDir) signSteps(files map[string][]byte, version string, done *SignReport) ([]step, error) {
 	now, err := s.smallFiles()
 	if err != nil {
 		return nil, s.blame(err)

@@ -32,7 +32,7 @@ func TestSign(t *testing.T) {
 	both := trustIn(t, 2, "alice "+a.public, "bob "+b.public)
 	check := func() {
 		t.Helper()
-		r, err := Verify(t.Context(), f.drive, VerifyOptions{Expect: fp, Trust: both})
+		r, err := Verify(t.Context(), []string{f.drive}, VerifyOptions{Expect: fp, Trust: both})
 		if err != nil || len(r.Signed) != 2 || len(r.Leftovers) > 0 || len(r.Unlisted) > 0 {
 			t.Fatalf("%v: %+v", err, r)
 		}
@@ -54,7 +54,7 @@ func TestSign(t *testing.T) {
 	if _, err := Sign(t.Context(), f.drive, Wanted{}, []*Signer{c.Signer}, "7.0.1"); err != nil {
 		t.Fatal(err)
 	}
-	if r, err := Verify(t.Context(), f.drive, VerifyOptions{Trust: trustIn(t, 3, "alice "+a.public, "bob "+b.public, "carol "+c.public)}); err != nil || len(r.Signed) != 3 {
+	if r, err := Verify(t.Context(), []string{f.drive}, VerifyOptions{Trust: trustIn(t, 3, "alice "+a.public, "bob "+b.public, "carol "+c.public)}); err != nil || len(r.Signed) != 3 {
 		t.Errorf("%v: %+v", err, r)
 	}
 	readme := string(files(t, f.drive)[seal.ReadmeName])
@@ -130,7 +130,7 @@ func unfinishedDrive(t *testing.T, f *fixture) []byte {
 // signCrash makes the first n changes of a signing, and the beginning of the next.
 func signCrash(t testing.TB, dir string, by signerOf, n int) (all int) {
 	t.Helper()
-	s, err := openSeals(dir, Wanted{})
+	s, err := openSeals([]string{dir}, Wanted{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -180,14 +180,14 @@ func TestSignCrash(t *testing.T) {
 			for n := range all + 1 {
 				dir := copyDir(t, f.drive)
 				signCrash(t, dir, b, n)
-				r, err := Verify(t.Context(), dir, VerifyOptions{Expect: fp})
+				r, err := Verify(t.Context(), []string{dir}, VerifyOptions{Expect: fp})
 				var half *SigningError
 				if n > 2 && n < all != errors.As(err, &half) || err != nil && half == nil || len(r.Faults) > 0 {
 					t.Fatalf("after %d changes: %v", n, err)
 				}
 				mustOpen(t, dir, fp, who.by)
 				if len(signers) > 0 {
-					if _, err := Open(t.Context(), dir, Wanted{Trust: trustIn(t, 1, "alice "+a.public)}, who.by); err != nil {
+					if _, err := Open(t.Context(), []string{dir}, Wanted{Trust: trustIn(t, 1, "alice "+a.public)}, who.by); err != nil {
 						t.Fatalf("after %d changes: %v", n, err)
 					}
 				}
@@ -199,7 +199,7 @@ func TestSignCrash(t *testing.T) {
 					if _, err := Sign(t.Context(), next, Wanted{Expect: fp}, []*Signer{again.Signer}, "7.0.0"); err != nil {
 						t.Fatalf("after %d changes: %v", n, err)
 					}
-					r, err := Verify(t.Context(), next, VerifyOptions{Trust: trustIn(t, 1, "again "+again.public)})
+					r, err := Verify(t.Context(), []string{next}, VerifyOptions{Trust: trustIn(t, 1, "again "+again.public)})
 					if err != nil || len(r.Unlisted) > 0 {
 						t.Fatalf("after %d changes: %v: %+v", n, err, r)
 					}
@@ -227,7 +227,7 @@ func crashAgain(t *testing.T, dir string, n int, crash func(dir string, k int) i
 		crash(twice, k)
 		var half *SigningError
 		var begun *RekeyError
-		if r, err := Verify(t.Context(), twice, VerifyOptions{}); err != nil && !errors.As(err, &half) && !errors.As(err, &begun) || len(r.Faults) > 0 {
+		if r, err := Verify(t.Context(), []string{twice}, VerifyOptions{}); err != nil && !errors.As(err, &half) && !errors.As(err, &begun) || len(r.Faults) > 0 {
 			t.Fatalf("after %d and %d of %d changes: %v", n, k, all, err)
 		}
 	}
@@ -273,7 +273,7 @@ func TestSignOlder(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 			continue
 		}
-		if _, err := Verify(t.Context(), dir, VerifyOptions{Trust: trustIn(t, 1, "alice "+a.public)}); err != nil {
+		if _, err := Verify(t.Context(), []string{dir}, VerifyOptions{Trust: trustIn(t, 1, "alice "+a.public)}); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
 		if got := files(t, dir)[seal.ReadmeName]; string(got) != string(readme) {
@@ -311,14 +311,14 @@ func TestSealWithoutItsAgent(t *testing.T) {
 		t.Fatal(err)
 	}
 	var unfinished *UnfinishedError
-	if _, err := Open(t.Context(), f.drive, Wanted{}, f.identity); !errors.As(err, &unfinished) {
+	if _, err := Open(t.Context(), []string{f.drive}, Wanted{}, f.identity); !errors.As(err, &unfinished) {
 		t.Fatalf("open: %v", err)
 	}
 	if err := ring.Add(agent.AddedKey{PrivateKey: seedKey(1)}); err != nil {
 		t.Fatal(err)
 	}
 	f.finish(t)
-	if _, err := Verify(t.Context(), f.drive, VerifyOptions{Trust: trustIn(t, 1, "alice "+a.public)}); err != nil {
+	if _, err := Verify(t.Context(), []string{f.drive}, VerifyOptions{Trust: trustIn(t, 1, "alice "+a.public)}); err != nil {
 		t.Error(err)
 	}
 }

@@ -204,7 +204,7 @@ func (v *verification) signedLater(now smallFiles, f derivedFiles) *derivedFiles
 	}
 	next := now
 	next.extras, next.packedBy, next.signatures = nil, extras.PackedBy, map[string][]byte{}
-	for _, sig := range v.seals.signatures {
+	for _, sig := range v.driveDir.signatures {
 		if slices.Contains(extras.Files, seal.FileOf(sig.file, sig.body)) {
 			next.signatures[sig.file] = sig.body
 		}
@@ -219,7 +219,7 @@ func (v *verification) signedLater(now smallFiles, f derivedFiles) *derivedFiles
 
 // smallFiles collects what the derived files depend on, from the copies where the
 // originals are damaged.
-func (s *seals) smallFiles() (smallFiles, error) {
+func (s *driveDir) smallFiles() (smallFiles, error) {
 	all := smallFiles{bundle: s.bundle.Bundle, finger: s.finger, segments: s.drive.Files, keys: map[string][]byte{}, signatures: map[string][]byte{}, sealed: []seal.File{
 		s.bundle.Index, seal.FileOf(seal.DriveName, s.bodies[seal.DriveName]), seal.FileOf(seal.BundleName, s.bodies[seal.BundleName]),
 	}, packedBy: s.extras.PackedBy, sparse: slices.Contains(s.bundle.Needs.Needs, seal.Baseline)}
@@ -253,7 +253,7 @@ func (s *seals) smallFiles() (smallFiles, error) {
 }
 
 // twice reads a file that extras.json names, or its copy.
-func (s *seals) twice(f seal.File) ([]byte, error) {
+func (s *driveDir) twice(f seal.File) ([]byte, error) {
 	for _, name := range []string{f.Name, seal.CopyDir + "/" + f.Name} {
 		body, err := s.dir.ReadFile(name, keys.MaxFile)
 		if seal.IsSignature(f.Name) {
@@ -267,7 +267,7 @@ func (s *seals) twice(f seal.File) ([]byte, error) {
 }
 
 // indexKind reads from an index's header whether the bundle key is post-quantum.
-func (s *seals) indexKind(name string) (postQuantum bool, err error) {
+func (s *driveDir) indexKind(name string) (postQuantum bool, err error) {
 	f, err := s.dir.Open(name)
 	if err != nil {
 		return false, err

@@ -39,7 +39,7 @@ func TestNumber(t *testing.T) {
 	}
 	fp := f.pack(t)
 	f.check(t)
-	r, err := Open(context.Background(), f.drive, Wanted{}, f.identity)
+	r, err := Open(context.Background(), []string{f.drive}, Wanted{}, f.identity)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -50,7 +50,7 @@ func TestNumber(t *testing.T) {
 	if err = errors.Join(err, r.Close()); err != nil || len(list) != 1 || list[0].Stream != stream || list[0].Sequence != 7 {
 		t.Errorf("listed: %+v, %v", list, err)
 	}
-	rep, err := Verify(t.Context(), f.drive, VerifyOptions{})
+	rep, err := Verify(t.Context(), []string{f.drive}, VerifyOptions{})
 	if err != nil || rep.Stream != stream || rep.Sequence != 7 {
 		t.Errorf("verified: %+v, %v", rep, err)
 	}

@@ -74,7 +74,7 @@ func (v vector) count(t *testing.T, key string, got int) {
 }
 
 func isWhole(t *testing.T, v vector) {
-	if r, err := bundle.Verify(t.Context(), v.dir, bundle.VerifyOptions{}); err != nil || len(r.Faults) > 0 {
+	if r, err := bundle.Verify(t.Context(), []string{v.dir}, bundle.VerifyOptions{}); err != nil || len(r.Faults) > 0 {
 		t.Errorf("Verify: %+v, %v", r, err)
 	}
 	want := bundle.Wanted{}
@@ -84,7 +84,7 @@ func isWhole(t *testing.T, v vector) {
 			t.Fatal(err)
 		}
 	}
-	r, err := bundle.Open(t.Context(), v.dir, want, v.keys)
+	r, err := bundle.Open(t.Context(), []string{v.dir}, want, v.keys)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -143,9 +143,9 @@ func (v vector) faulty(t *testing.T, door string, err error) {
 }
 
 func isDamaged(t *testing.T, v vector) {
-	_, err := bundle.Verify(t.Context(), v.dir, bundle.VerifyOptions{})
+	_, err := bundle.Verify(t.Context(), []string{v.dir}, bundle.VerifyOptions{})
 	v.faulty(t, "Verify", err)
-	r, err := bundle.Open(t.Context(), v.dir, bundle.Wanted{}, v.keys)
+	r, err := bundle.Open(t.Context(), []string{v.dir}, bundle.Wanted{}, v.keys)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -156,15 +156,15 @@ func isDamaged(t *testing.T, v vector) {
 }
 
 func isTruncated(t *testing.T, v vector) {
-	_, err := bundle.Verify(t.Context(), v.dir, bundle.VerifyOptions{})
+	_, err := bundle.Verify(t.Context(), []string{v.dir}, bundle.VerifyOptions{})
 	v.faulty(t, "Verify", err)
-	_, err = bundle.Open(t.Context(), v.dir, bundle.Wanted{}, v.keys)
+	_, err = bundle.Open(t.Context(), []string{v.dir}, bundle.Wanted{}, v.keys)
 	v.faulty(t, "Open", err)
 }
 
 func isUnfinished(t *testing.T, v vector) {
-	_, verr := bundle.Verify(t.Context(), v.dir, bundle.VerifyOptions{})
-	_, oerr := bundle.Open(t.Context(), v.dir, bundle.Wanted{}, v.keys)
+	_, verr := bundle.Verify(t.Context(), []string{v.dir}, bundle.VerifyOptions{})
+	_, oerr := bundle.Open(t.Context(), []string{v.dir}, bundle.Wanted{}, v.keys)
 	for door, err := range map[string]error{"Verify": verr, "Open": oerr} {
 		if !errors.As(err, new(*bundle.UnfinishedError)) {
 			t.Errorf("%s: %v", door, err)
@@ -173,8 +173,8 @@ func isUnfinished(t *testing.T, v vector) {
 }
 
 func hasNeeds(t *testing.T, v vector) {
-	_, verr := bundle.Verify(t.Context(), v.dir, bundle.VerifyOptions{})
-	_, oerr := bundle.Open(t.Context(), v.dir, bundle.Wanted{}, v.keys)
+	_, verr := bundle.Verify(t.Context(), []string{v.dir}, bundle.VerifyOptions{})
+	_, oerr := bundle.Open(t.Context(), []string{v.dir}, bundle.Wanted{}, v.keys)
 	for door, err := range map[string]error{"Verify": verr, "Open": oerr} {
 		var needs *bundle.NeedsError
 		if !errors.As(err, &needs) || !slices.Equal(needs.Features, []string{v.head["feature"]}) {

@@ -37,15 +37,15 @@ func (b bothBundles) Open(ctx context.Context, d oci.Descriptor, off int64) (io.
 func isSparse(t *testing.T, v vector) {
 	base := filepath.Join(filepath.Dir(v.dir), "baseline")
 	for _, dir := range []string{v.dir, base} {
-		if r, err := bundle.Verify(t.Context(), dir, bundle.VerifyOptions{}); err != nil || len(r.Faults) > 0 {
+		if r, err := bundle.Verify(t.Context(), []string{dir}, bundle.VerifyOptions{}); err != nil || len(r.Faults) > 0 {
 			t.Errorf("Verify %s: %+v, %v", dir, r, err)
 		}
 	}
-	front, err := bundle.Open(t.Context(), v.dir, bundle.Wanted{}, v.keys)
+	front, err := bundle.Open(t.Context(), []string{v.dir}, bundle.Wanted{}, v.keys)
 	if err != nil {
 		t.Fatal(err)
 	}
-	back, err := bundle.Open(t.Context(), base, bundle.Wanted{}, v.keys)
+	back, err := bundle.Open(t.Context(), []string{base}, bundle.Wanted{}, v.keys)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -48,8 +48,8 @@ type Report struct {
 }
 
 // SealedSize gives the bytes that [Verify] will read, for a progress bar.
-func SealedSize(dir string, want Wanted) (n int64, err error) {
-	s, err := openToVerify(dir, want)
+func SealedSize(dirs []string, want Wanted) (n int64, err error) {
+	s, err := openToVerify(dirs, want)
 	if err != nil {
 		return 0, err
 	}
@@ -59,15 +59,15 @@ func SealedSize(dir string, want Wanted) (n int64, err error) {
 	return n, s.dir.Close()
 }
 
-// CheckSizes compares the seals of the bundle in dir with each other, the small files that
+// CheckSizes compares the seals of the bundle in dirs with each other, the small files that
 // follow from them with what they must be, and the names and sizes of all others with the
 // seals. It reads no segment. Errors are those of [Verify].
-func CheckSizes(ctx context.Context, dir string, want Wanted) error {
-	s, err := openSeals(dir, want)
+func CheckSizes(ctx context.Context, dirs []string, want Wanted) error {
+	s, err := openSeals(dirs, want)
 	if err != nil {
 		return err
 	}
-	v := verification{seals: s}
+	v := verification{driveDir: s.driveDir}
 	v.checkSmall(ctx)
 	if err := errors.Join(cmp.Or(ctx.Err(), v.away), s.dir.Close()); err != nil {
 		return err
@@ -92,7 +92,7 @@ func (v *verification) outcome() error {
 
 // usable gives the error of a bundle that nothing is read from: its seals and the listing
 // have shown what is wrong with it.
-func (s *seals) usable() error {
+func (s *driveDir) usable() error {
 	if len(s.crlf) > 0 && !s.second {
 		return &CopyError{Dir: s.dir.Path(), Files: s.crlf, Faults: s.faults}
 	}
@@ -102,13 +102,13 @@ func (s *seals) usable() error {
 	return nil
 }
 
-// Verify checks every byte of the bundle in dir, without a key, on all cores and
+// Verify checks every byte of the bundle in dirs, without a key, on all cores and
 // in constant memory. Faults are listed in the report, all of them; the error is
 // a *[DamageError] if there is any, a *[CopyError] if a copy has changed line ends or
 // names, a *[RekeyError] or *[SigningError] if all that is wrong is a rekey or a signing that did not get to its end; an *[UnfinishedError], *[NoBundleError],
 // *[NeedsError], *[FingerprintError] or *[TrustError] if there was nothing to check.
-func Verify(ctx context.Context, dir string, opts VerifyOptions) (*Report, error) {
-	s, err := openToVerify(dir, Wanted{Expect: opts.Expect, Trust: opts.Trust})
+func Verify(ctx context.Context, dirs []string, opts VerifyOptions) (*Report, error) {
+	s, err := openToVerify(dirs, Wanted{Expect: opts.Expect, Trust: opts.Trust})
 	var damage *DamageError
 	if errors.As(err, &damage) {
 		return &Report{Dir: damage.Dir, Faults: damage.Faults}, err
@@ -116,7 +116,7 @@ func Verify(ctx context.Context, dir string, opts VerifyOptions) (*Report, error
 	if err != nil {
 		return nil, err
 	}
-	v := verification{seals: s, opts: opts, suspects: map[string]bool{}}
+	v := verification{driveDir: s.driveDir, opts: opts, suspects: map[string]bool{}}
 	for _, f := range s.faults {
 		v.suspects[f.File] = true
 	}
@@ -137,7 +137,7 @@ func Verify(ctx context.Context, dir string, opts VerifyOptions) (*Report, error
 }
 
 type verification struct {
-	*seals
+	*driveDir
 	suspects map[string]bool // files that the listing found fault with
 	opts     VerifyOptions
 	mu       sync.Mutex
@@ -149,7 +149,7 @@ type verification struct {
 func (v *verification) run(ctx context.Context) error {
 	g, gctx := errgroup.WithContext(ctx)
 	g.SetLimit(hashers())
-	for _, f := range v.seals.files() {
+	for _, f := range v.driveDir.files() {
 		g.Go(func() error { return v.check(gctx, f) })
 	}
 	if err := g.Wait(); err != nil {

@@ -173,7 +173,7 @@ func (w *world) sameGraph(t *testing.T, title string, want []byte) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r, err := bundle.Open(t.Context(), w.drive, bundle.Wanted{}, ids)
+	r, err := bundle.Open(t.Context(), []string{w.drive}, bundle.Wanted{}, ids)
 	if err != nil {
 		t.Fatal(err)
 	}

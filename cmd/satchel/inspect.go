@@ -60,7 +60,7 @@ func runInspect(ctx context.Context, a *app, flags readerFlags, dir, output stri
 	if dir, err = a.choose(ctx, dir, wanted{want.Expect, flags.bundle, want.Trust}); err != nil {
 		return err
 	}
-	r, err := bundle.Open(ctx, dir, want, ids)
+	r, err := bundle.Open(ctx, []string{dir}, want, ids)
 	if err != nil {
 		return err
 	}

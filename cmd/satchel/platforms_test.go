@@ -78,7 +78,7 @@ func (w *world) opened(t testing.TB, list []oci.Descriptor) (*oci.Inventory, []o
 	if err != nil {
 		t.Fatal(err)
 	}
-	r, err := bundle.Open(t.Context(), w.drive, bundle.Wanted{}, ids)
+	r, err := bundle.Open(t.Context(), []string{w.drive}, bundle.Wanted{}, ids)
 	if err != nil {
 		t.Fatal(err)
 	}

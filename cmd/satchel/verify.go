@@ -157,12 +157,12 @@ func (r driveReport) summary() string {
 
 // verify checks one bundle. There is no report if there was nothing to check.
 func (a *app) verify(ctx context.Context, dir string, want bundle.Wanted) (*verifyReport, error) {
-	total, err := bundle.SealedSize(dir, want)
+	total, err := bundle.SealedSize([]string{dir}, want)
 	if err != nil && !as[*bundle.DamageError](err) {
 		return nil, err
 	}
 	bar := a.Progress("verifying", 0, total)
-	r, verr := bundle.Verify(ctx, dir, bundle.VerifyOptions{Expect: want.Expect, Trust: want.Trust, Cold: true, Progress: bar.Add})
+	r, verr := bundle.Verify(ctx, []string{dir}, bundle.VerifyOptions{Expect: want.Expect, Trust: want.Trust, Cold: true, Progress: bar.Add})
 	bar.End()
 	if verr != nil && ctx.Err() == nil || r != nil && len(r.UnfinishedRekey) > 0 {
 		if busy := a.inUse(dir); busy != nil {

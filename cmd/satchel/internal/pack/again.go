@@ -275,7 +275,7 @@ func (p *packing) checkAgain(ctx context.Context, b bundle.SealedError) error {
 
 // checkSizes is what is done in place of reading a bundle back.
 func (p *packing) checkSizes(ctx context.Context, dir string, fp bundle.Fingerprint) error {
-	if err := bundle.CheckSizes(ctx, dir, bundle.Wanted{Expect: fp}); err != nil {
+	if err := bundle.CheckSizes(ctx, []string{dir}, bundle.Wanted{Expect: fp}); err != nil {
 		return err
 	}
 	p.Info("%s was not read back: its seals and the sizes of its files are right", dir)

@@ -50,7 +50,7 @@ func TestReadBackIsHeld(t *testing.T) {
 		if err != nil || tried != 2 {
 			t.Fatalf("%s: the first one: %v, %d others", round, err, tried)
 		}
-		if _, err := bundle.Verify(t.Context(), done.Dir, bundle.VerifyOptions{Expect: done.Fingerprint}); err != nil {
+		if _, err := bundle.Verify(t.Context(), []string{done.Dir}, bundle.VerifyOptions{Expect: done.Fingerprint}); err != nil {
 			t.Error(err)
 		}
 	}

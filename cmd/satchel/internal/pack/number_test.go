@@ -211,7 +211,7 @@ func TestNumberIsKept(t *testing.T) {
 	if second.Sequence != 1 || len(l.Bundles) != 1 || l.Bundles[0].Fingerprint != second.Fingerprint {
 		t.Errorf("%+v, %+v", second, l)
 	}
-	r, err := bundle.Verify(t.Context(), second.Dir, bundle.VerifyOptions{})
+	r, err := bundle.Verify(t.Context(), []string{second.Dir}, bundle.VerifyOptions{})
 	if err != nil || r.Sequence != 1 || r.Stream != l.Stream() {
 		t.Errorf("%+v, %v", r, err)
 	}

@@ -198,13 +198,13 @@ func (p *packing) readBack(ctx context.Context, id, dir string, fp bundle.Finger
 
 // verify reads the bundle back from the drive. Empty, expect is any bundle.
 func (p *packing) verify(ctx context.Context, dir string, expect bundle.Fingerprint) (bundle.Fingerprint, error) {
-	total, err := bundle.SealedSize(dir, bundle.Wanted{Expect: expect})
+	total, err := bundle.SealedSize([]string{dir}, bundle.Wanted{Expect: expect})
 	if err != nil {
 		return "", err
 	}
 	bar := p.Progress("verifying", 0, total)
 	defer bar.End()
-	r, err := bundle.Verify(ctx, dir, bundle.VerifyOptions{Expect: expect, Cold: true, Progress: bar.Add})
+	r, err := bundle.Verify(ctx, []string{dir}, bundle.VerifyOptions{Expect: expect, Cold: true, Progress: bar.Add})
 	if err != nil {
 		return "", fmt.Errorf("verify what was written: %w", err)
 	}

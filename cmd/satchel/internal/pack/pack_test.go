@@ -55,7 +55,7 @@ func TestRun(t *testing.T) {
 	if err != nil || again.Fingerprint != first.Fingerprint || !strings.Contains(b.Log.String(), "nothing has changed since") {
 		t.Errorf("again: %+v, %v\n%s", again, err, b.Log)
 	}
-	if _, err := bundle.Verify(t.Context(), first.Dir, bundle.VerifyOptions{Expect: first.Fingerprint}); err != nil {
+	if _, err := bundle.Verify(t.Context(), []string{first.Dir}, bundle.VerifyOptions{Expect: first.Fingerprint}); err != nil {
 		t.Error(err)
 	}
 }

@@ -122,7 +122,7 @@ func (h *host) without(b *bundle.Baseline, r *bundle.Reader) {
 
 func (h *host) reader(dir string) *bundle.Reader {
 	h.t.Helper()
-	r, err := bundle.Open(h.t.Context(), dir, bundle.Wanted{}, h.ids)
+	r, err := bundle.Open(h.t.Context(), []string{dir}, bundle.Wanted{}, h.ids)
 	if err != nil {
 		h.t.Fatal(err)
 	}
