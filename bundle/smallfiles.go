@@ -88,7 +88,8 @@ func (s smallFiles) readme() ([]byte, error) {
 	if s.postQuantum {
 		age, why = "age 1.3 or newer", "the keys of this bundle are post-quantum"
 	}
-	if text := seal.Readme(s.text, s.bundle, age, why, ways, s.signatureNames(), s.sparse); text != nil {
+	about := seal.About{Bundle: s.bundle, Age: age, Why: why, Ways: ways, Signatures: s.signatureNames(), Sparse: s.sparse}
+	if text := about.Readme(s.text); text != nil {
 		return text, nil
 	}
 	return s.found, nil
@@ -226,7 +227,7 @@ func (s *driveDir) smallFiles() (smallFiles, error) {
 	for _, d := range s.bundle.Drives {
 		all.sealed = append(all.sealed, d.Signatures...)
 	}
-	if all.text = s.bundle.Readme; all.text > seal.ReadmeText {
+	if all.text = s.bundle.Readme; all.text > seal.ReadmeDrives {
 		all.found, _ = s.dir.ReadFile(seal.ReadmeName, seal.MaxSize) // one that cannot be read differs from none
 	}
 	if s.extras.More {

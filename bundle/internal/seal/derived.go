@@ -41,43 +41,55 @@ func (o Opening) command(text int) string {
 	return fmt.Sprintf("age -d -i %s %s > %sOUT/bundle.key%[3]s", key, o.File, quote)
 }
 
-// ReadmeText is the wording of README.txt that bundles are sealed with now. Those that say
-// nothing have the first one.
-const ReadmeText = 6
+// The wordings of README.txt that bundles are sealed with now: of one drive, and of several.
+// Bundles that say nothing have the first one.
+const (
+	ReadmeText   = 6
+	ReadmeDrives = 7
+)
 
-// Readme gives the bytes of README.txt. It depends only on what a verifier
-// without a key can see: the wording that the bundle was sealed with, its ID, the age
-// program that it takes, such as "age 1.3 or newer", why, the ways to open its key
-// files, the names of its signature files, and, since the sixth one, whether it is sparse:
-// whole only together with earlier bundles. A wording that this version does not know gives nil.
-func Readme(text int, bundle, age, why string, ways []Opening, signatures []string, sparse bool) []byte {
+// About is what README.txt depends on, all of which a verifier without a key can see.
+type About struct {
+	Bundle     string // its ID
+	Age, Why   string // the age program that it takes, such as "age 1.3 or newer", and why
+	Ways       []Opening
+	Signatures []string // the names of the signature files
+	Sparse     bool     // it is whole only together with earlier bundles
+	Drive, Of  int      // which drive of how many it is, with the seventh wording
+}
+
+// Readme gives the bytes of README.txt in the wording that the bundle was sealed with. One
+// that this version does not know gives nil.
+func (a About) Readme(text int) []byte {
 	width := 0
-	for _, w := range ways {
+	for _, w := range a.Ways {
 		width = max(width, len(w.command(text)))
 	}
 	var lines bytes.Buffer
-	for _, w := range ways {
+	for _, w := range a.Ways {
 		fmt.Fprintf(&lines, "  %-*s    # %s\n", width, w.command(text), w.Note)
 	}
 	one := "this line"
-	if len(ways) > 1 {
+	if len(a.Ways) > 1 {
 		one = "one of these lines"
 	}
 	switch text {
 	case 0, 1:
-		return fmt.Appendf(nil, readme+readmeAfter1, bundle, age, why, one, lines.Bytes())
+		return fmt.Appendf(nil, readme+readmeAfter1, a.Bundle, a.Age, a.Why, one, lines.Bytes())
 	case 2:
-		return fmt.Appendf(nil, readme+readmeAfter2, bundle, age, why, one, lines.Bytes())
+		return fmt.Appendf(nil, readme+readmeAfter2, a.Bundle, a.Age, a.Why, one, lines.Bytes())
 	case 3:
-		return fmt.Appendf(nil, readme3, bundle, age, why, one, lines.Bytes())
+		return fmt.Appendf(nil, readme3, a.Bundle, a.Age, a.Why, one, lines.Bytes())
 	case 4:
-		return fmt.Appendf(nil, readme4, bundle, age, why, one, lines.Bytes())
+		return fmt.Appendf(nil, readme4, a.Bundle, a.Age, a.Why, one, lines.Bytes())
 	case 5, 6:
-		more := signedText(signatures)
-		if sparse && text == 6 {
+		more := signedText(readmeSigned, a.Signatures)
+		if a.Sparse && text == 6 {
 			more = readmeSparse + more
 		}
-		return fmt.Appendf(nil, readme5, bundle, age, why, more, one, lines.Bytes())
+		return fmt.Appendf(nil, readme5, a.Bundle, a.Age, a.Why, more, one, lines.Bytes())
+	case ReadmeDrives:
+		return a.ofDrive(one, lines.Bytes())
 	}
 	return nil
 }

@@ -21,6 +21,7 @@ const (
 // Limits of the grammar.
 const (
 	MaxLanes      = 100
+	MaxDrives     = MaxLanes - 1 // each has a lane, and the last one the closing lane besides
 	MaxSegments   = 99999
 	MaxSignatures = 99 // of one seal
 )

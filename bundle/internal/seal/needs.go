@@ -24,10 +24,11 @@ var (
 const (
 	Signatures = "signatures" // of a bundle that has signature files
 	Baseline   = "baseline"   // of one that does not carry all that its images need
+	Drives     = "drives"     // of one on several drives
 )
 
 // features are what this version can read beyond version 1 of the format.
-func features() []string { return []string{Baseline, Signatures} }
+func features() []string { return []string{Baseline, Drives, Signatures} }
 
 // Needs is what a reader must know to read a bundle, beyond version 1 of the
 // format. It stands in bundle.json, extras.json and the header of the index.

@@ -31,7 +31,9 @@ each group of lines into bash. First, go into this directory:
 
 `
 
-const readmeRest = `Get the bundle's own key, with %s:
+const readmeRest = readmeOpen + readmePush
+
+const readmeOpen = `Get the bundle's own key, with %s:
 
 %s
 Check and open the bundle. The last line printed must say "complete":
@@ -48,7 +50,10 @@ Check and open the bundle. The last line printed must say "complete":
 
 Do not leave out sha256sum: tar does not notice if the last files of a bundle are missing.
 
-OUT/layout is then an OCI image layout. This lists the DIGEST and the NAME of every image:
+`
+
+// readmePush is how images get from the layout into a registry.
+const readmePush = `OUT/layout is then an OCI image layout. This lists the DIGEST and the NAME of every image:
 
   grep -o '"\(digest\|[a-z.]*ref.name\)":"[^"]*' "OUT/layout/index.json" | cut -d'"' -f4 | paste - -
 

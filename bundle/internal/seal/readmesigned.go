@@ -33,7 +33,7 @@ files are those that bundle.json names. The last line printed must say "right":
 `
 
 // signedText is the part of README.txt about signature files, "" if there are none.
-func signedText(signatures []string) string {
+func signedText(text string, signatures []string) string {
 	var lines bytes.Buffer
 	for _, name := range signatures {
 		of, _, _ := ParseSignature(name)
@@ -46,5 +46,5 @@ func signedText(signatures []string) string {
 	if lines.Len() == 0 {
 		return ""
 	}
-	return fmt.Sprintf(readmeSigned, lines.Bytes())
+	return fmt.Sprintf(text, lines.Bytes())
 }

@@ -26,11 +26,11 @@ var (
 	drive = Drive{Version: driveVersion, Bundle: id, Drive: 1, Label: "blue", Complete: true,
 		Files: []File{{"s-00-00001.age", 5, sum}, {"s-00-00003.age", 0, sum}, {"s-01-00001.age", 9, sum}}}
 	bundle = Bundle{Version: bundleVersion, Bundle: id, Created: at, Sequence: 1,
-		Drives: []DriveSum{{Drive: 1, SHA256: sum}, {Drive: 2, SHA256: sum}}, Index: File{IndexName, 7, sum}}
+		Drives: []DriveSum{{Drive: 1, SHA256: sum}, {Drive: 2, SHA256: sum}}, Index: File{IndexName, 7, sum}, Needs: Uses("1.2.3", Drives)}
 	extras = Extras{Version: extrasVersion, Bundle: id, Seal: sum, Files: []File{{"key-1.age", 5, sum}, {"key-2.age", 5, sum}}}
 
 	// One of three drives.
-	second = Drive{Version: driveVersion, Bundle: id, Drive: 2, Label: "ABCDEFGH-2", Of: 3, Readme: ReadmeText, Complete: true, Files: drive.Files}
+	second = Drive{Version: driveVersion, Bundle: id, Drive: 2, Label: "ABCDEFGH-2", Of: 3, Readme: ReadmeDrives, Complete: true, Files: drive.Files}
 	beside = Extras{Version: extrasVersion, Bundle: id, Drive: sum, Files: []File{{"drive.json.sig", 5, sum}, {"key-1.age", 5, sum}}, Needs: SignedBy("1.2.3")}
 )
 
@@ -107,6 +107,7 @@ func TestRefused(t *testing.T) {
 		"a list with one more":    {"bundle.json", `"sequence": 1,`, "\"sequence\": 1,\n \"x\": 0,\n \"Drives\": [],"},
 		"a known field elsewhere": {"bundle.json", "\"index\": {", "\"packedBy\": \"1.2.3\",\n \"index\": {"},
 		"packed by control codes": {"extras.json", `"seal":`, "\"packedBy\": \"\\u001b[2J\",\n \"seal\":"},
+		"two drives, and no need": {"bundle.json", `"drives"` + "\n ]", `"baseline"` + "\n ]"},
 		"another kind":            {"drive.json", "drive/1", "bundle/1"},
 		"a later version":         {"drive.json", "drive/1", "drive/2"},
 		"no version":              {"extras.json", "extras/1", ""},
@@ -345,7 +346,7 @@ func TestReadme(t *testing.T) {
 	one := []Opening{{File: "key-1.age", Identity: "KEY", Note: "with your key"}}
 	two := append(one, Opening{File: "key-2.age", Note: "with the passphrase"})
 	for _, ways := range [][]Opening{one, two} {
-		s := string(Readme(ReadmeText, id, "age 1.3 or newer", "a reason", ways, nil, false))
+		s := string(About{Bundle: id, Age: "age 1.3 or newer", Why: "a reason", Ways: ways}.Readme(ReadmeText))
 		if !strings.Contains(s, id) || strings.Contains(s, "%!") || !strings.Contains(s, "age 1.3 or newer (a reason)") {
 			t.Errorf("README.txt:\n%s", s)
 		}
@@ -362,7 +363,7 @@ func TestReadme(t *testing.T) {
 func TestReadmeWordings(t *testing.T) {
 	t.Parallel()
 	ways := []Opening{{File: "key-1.age", Identity: "KEY", Note: "with your key"}}
-	wording := func(n int) []byte { return Readme(n, id, "age", "any version", ways, nil, false) }
+	wording := func(n int) []byte { return About{Bundle: id, Age: "age", Why: "any version", Ways: ways}.Readme(n) }
 	for n, want := range []string{
 		"212770eb2d198dc4cbe243879b9ad30ec949029aebcad470440955914b275fca",
 		"212770eb2d198dc4cbe243879b9ad30ec949029aebcad470440955914b275fca",
@@ -376,18 +377,18 @@ func TestReadmeWordings(t *testing.T) {
 			t.Errorf("wording %d has changed: %s; bundles have it, so a new text needs a new number", n, got)
 		}
 	}
-	signed := Readme(5, id, "age", "any version", ways, []string{"bundle.json.sig", "bundle.json.2.sig", "drive.json.sig"}, false)
+	signed := About{Bundle: id, Age: "age", Why: "any version", Ways: ways, Signatures: []string{"bundle.json.sig", "bundle.json.2.sig", "drive.json.sig"}}.Readme(5)
 	if got := Sum(signed); got != "9f89bb2a55f28630c523d2a4f3091c6937fb20ae7981493669b0e7ed7b56f68b" {
 		t.Errorf("the fifth wording of a signed bundle has changed: %s", got)
 	}
-	if string(Readme(5, id, "age", "any version", ways, nil, true)) != string(wording(5)) {
+	if string(About{Bundle: id, Age: "age", Why: "any version", Ways: ways, Sparse: true}.Readme(5)) != string(wording(5)) {
 		t.Error("the fifth wording says something of a sparse bundle")
 	}
-	if got := Sum(Readme(6, id, "age", "any version", ways, nil, true)); got != "6d47503d2c9ce17858c257bbf11ee889e01788eee4dae9a4651374a13e679ac1" {
+	if got := Sum(About{Bundle: id, Age: "age", Why: "any version", Ways: ways, Sparse: true}.Readme(6)); got != "6d47503d2c9ce17858c257bbf11ee889e01788eee4dae9a4651374a13e679ac1" {
 		t.Errorf("the sixth wording of a sparse bundle has changed: %s", got)
 	}
-	if ReadmeText != 6 || wording(ReadmeText+1) != nil {
-		t.Errorf("the newest wording is %d", ReadmeText)
+	if ReadmeText != 6 || ReadmeDrives != 7 || wording(8) != nil {
+		t.Errorf("the newest wordings are %d and %d", ReadmeText, ReadmeDrives)
 	}
 }
 

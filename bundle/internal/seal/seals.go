@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -116,10 +117,10 @@ func ParseDrive(b []byte) (Drive, error) {
 	if err := checkHead(d.Version, driveVersion, d.Bundle); err != nil {
 		return d, err
 	}
-	if d.Drive < 1 || d.Drive > MaxLanes {
+	if d.Drive < 1 || d.Drive > MaxDrives {
 		return d, fmt.Errorf("%w: drive number %d", ErrFormat, d.Drive)
 	}
-	if d.Of != 0 && (d.Of < max(2, d.Drive) || d.Of > MaxLanes || d.Label != Label(d.Bundle, d.Drive)) {
+	if d.Of != 0 && (d.Of < max(2, d.Drive) || d.Of > MaxDrives || d.Label != Label(d.Bundle, d.Drive)) {
 		return d, fmt.Errorf("%w: drive %d of %d, label %q", ErrFormat, d.Drive, d.Of, d.Label)
 	}
 	last := ""
@@ -149,7 +150,7 @@ func ParseBundle(b []byte) (Bundle, error) {
 	if err := checkHead(s.Version, bundleVersion, s.Bundle); err != nil {
 		return s, err
 	}
-	if len(s.Drives) == 0 || len(s.Drives) > MaxLanes || s.Sequence < 1 || s.Sequence > MaxSequence || s.Index.Name != IndexName {
+	if len(s.Drives) == 0 || len(s.Drives) > MaxDrives || (len(s.Drives) > 1) != slices.Contains(s.Needs.Needs, Drives) || s.Sequence < 1 || s.Sequence > MaxSequence || s.Index.Name != IndexName {
 		return s, fmt.Errorf("%w: drives, sequence or index", ErrFormat)
 	}
 	if s.Stream != nil {
