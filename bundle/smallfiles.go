@@ -17,15 +17,17 @@ import (
 // derived depend on.
 type smallFiles struct {
 	bundle      string
-	text        int    // the wording of README.txt
-	sparse      bool   // it leaves out what earlier bundles brought
-	found       []byte // README.txt as it is, for a wording that this version does not know
-	finger      Fingerprint
+	text        int               // the wording of README.txt
+	sparse      bool              // it leaves out what earlier bundles brought
+	found       []byte            // README.txt as it is, for a wording that this version does not know
+	finger      Fingerprint       // "" on a drive that is not the last one
+	drive, of   int               // which drive of how many it is; of is 0 in a bundle of one
+	driveSum    string            // SHA-256 of drive.json, on a drive that is not the last one
 	postQuantum bool              // the bundle key
 	segments    []seal.File       // in name order
-	sealed      []seal.File       // index.age, drive.json and its signatures, bundle.json
+	sealed      []seal.File       // index.age, drive.json and its signatures, bundle.json; drive.json alone on a drive that is not the last one
 	keys        map[string][]byte // the key files, by name
-	signatures  map[string][]byte // of bundle.json, by name
+	signatures  map[string][]byte // of bundle.json, by name; of drive.json on a drive that is not the last one
 	packedBy    string            // the version that made the newest signature; may be empty
 	extras      []byte            // extras.json as it stands, if it has more in it than this version writes
 }
@@ -38,7 +40,7 @@ type derivedFiles struct {
 
 // derive builds extras.json, README.txt and SHA256SUMS.
 func (s smallFiles) derive() (f derivedFiles, err error) {
-	extras := seal.Extras{Bundle: s.bundle, Seal: string(s.finger)}
+	extras := seal.Extras{Bundle: s.bundle, Seal: string(s.finger), Drive: s.driveSum}
 	for _, files := range []map[string][]byte{s.keys, s.signatures} {
 		for name, body := range files {
 			extras.Files = append(extras.Files, seal.FileOf(name, body))
@@ -88,7 +90,7 @@ func (s smallFiles) readme() ([]byte, error) {
 	if s.postQuantum {
 		age, why = "age 1.3 or newer", "the keys of this bundle are post-quantum"
 	}
-	about := seal.About{Bundle: s.bundle, Age: age, Why: why, Ways: ways, Signatures: s.signatureNames(), Sparse: s.sparse}
+	about := seal.About{Bundle: s.bundle, Age: age, Why: why, Ways: ways, Signatures: s.signatureNames(), Sparse: s.sparse, Drive: s.drive, Of: s.of}
 	if text := about.Readme(s.text); text != nil {
 		return text, nil
 	}
