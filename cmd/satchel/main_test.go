@@ -21,8 +21,9 @@ import (
 // every test runs the command as a process of its own.
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
-		"satchel":  main,
-		"stubborn": stubborn,
+		"satchel":        main,
+		"satchel-worker": work,
+		"stubborn":       stubborn,
 	})
 }
 
@@ -36,6 +37,8 @@ type world struct {
 	recipient string
 	config    string   // file
 	releases  []string // environment: who signs the releases
+	alone     bool     // each command has a process of its own
+	worker    *worker
 }
 
 func newWorld(t testing.TB) *world {
@@ -44,7 +47,7 @@ func newWorld(t testing.TB) *world {
 	if err := os.Mkdir(filepath.Join(dir, "run"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	w := &world{t: t, dir: dir, drive: filepath.Join(dir, "drive"), key: filepath.Join(dir, "inside.key"), config: filepath.Join(dir, "imageset.yaml")}
+	w := &world{t: t, dir: dir, drive: filepath.Join(dir, "drive"), key: filepath.Join(dir, "inside.key"), config: filepath.Join(dir, "imageset.yaml"), worker: &worker{}}
 	if os.Getenv(onExFAT) != "" {
 		disk := filepath.Join(dir, "disk")
 		w.exfat(disk, 1<<10)
@@ -123,6 +126,10 @@ type result struct {
 
 func (w *world) run(args ...string) result {
 	w.t.Helper()
+	if r, ok := w.worker.run(w, args); ok {
+		w.keepsSecret(r)
+		return r
+	}
 	return w.start(args...).wait()
 }
 
@@ -176,10 +183,15 @@ func (p *process) wait() result {
 		p.w.t.Fatal(err)
 	}
 	r := result{p.w.t, p.cmd.Args, p.cmd.ProcessState.ExitCode(), p.out.String(), p.err.String(), time.Since(p.began)}
-	if p.w.secret != "" && strings.Contains(r.stdout+r.stderr, p.w.secret) {
-		p.w.t.Errorf("%s prints the secret key", strings.Join(p.cmd.Args, " "))
-	}
+	p.w.keepsSecret(r)
 	return r
+}
+
+func (w *world) keepsSecret(r result) {
+	w.t.Helper()
+	if w.secret != "" && strings.Contains(r.stdout+r.stderr, w.secret) {
+		w.t.Errorf("%s prints the secret key", strings.Join(r.args, " "))
+	}
 }
 
 // want ends the test for another exit code, and for errors of another form.
