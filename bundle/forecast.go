@@ -234,22 +234,23 @@ func (r *forecaster) sum(inv *oci.Inventory) (Forecast, error) {
 // noise gives bytes that do not compress. Its period is longer than a frame, in
 // which they would else be found again.
 type noise struct {
-	body []byte
+	made *rand.ChaCha8
+	body []byte // as much as was needed so far
 	at   int
 }
 
-func newNoise() *noise {
-	n := &noise{body: make([]byte, frame.MaxContent+readChunk)}
-	_, _ = rand.NewChaCha8([32]byte{}).Read(n.body) // never fails
-	return n
-}
+func newNoise() *noise { return &noise{made: rand.NewChaCha8([32]byte{})} }
 
 // next gives n bytes, at most readChunk.
 func (n *noise) next(size int64) []byte {
-	if n.at+int(size) > len(n.body) {
+	if n.at+int(size) > frame.MaxContent+readChunk {
 		n.at = 0
 	}
 	n.at += int(size)
+	if more := n.at - len(n.body); more > 0 {
+		n.body = append(n.body, make([]byte, more)...)
+		_, _ = n.made.Read(n.body[n.at-more:]) // never fails
+	}
 	return n.body[n.at-int(size) : n.at]
 }
 
