@@ -46,7 +46,7 @@ func TestSegmentsSpoiledWhileAway(t *testing.T) {
 	pieces := map[string][]journal.Piece{}
 	for _, segs := range whole.replay(t).Segments {
 		for _, s := range segs {
-			pieces[segmentName(s)] = s.Pieces
+			pieces[segmentName(s, false)] = s.Pieces
 		}
 	}
 	large := whole.graph.Blobs[0].Descriptor // the only one that spans segments

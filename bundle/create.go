@@ -57,7 +57,7 @@ func Create(dir, state string, job Job, inv *oci.Inventory) (*Writer, error) {
 	}
 	begin := journal.Begin{
 		Bundle: id, Created: time.Now().UTC().Truncate(time.Second), Config: job.Config, Recipients: job.recipients(),
-		SegmentSize: job.SegmentSize, Lanes: job.Lanes, Stream: job.Stream, Partial: job.Partial, Baseline: job.Baseline, Key: job.key.recipient,
+		SegmentSize: job.SegmentSize, Lanes: job.Lanes, Stream: job.Stream, Partial: job.Partial, Baseline: job.Baseline, Plain: job.Plain, Key: job.key.recipient,
 		KeyFiles: job.key.files, Inventory: *inv, Gaps: job.Gaps,
 	}
 	jnl, err := journal.Create(journalPath(state, id), begin)

@@ -31,6 +31,15 @@ type driveDir struct {
 	second     bool        // the seal is the second copy: good enough to look for faults, and no more
 }
 
+// plain reports whether the bundle is not encrypted, which the names of the segments show on a
+// drive that is alone.
+func (s *driveDir) plain() bool {
+	if s.bundle.Bundle == "" {
+		return s.drive.Plain()
+	}
+	return s.bundle.Has(seal.Plain)
+}
+
 // readFile reads a small file. One that is larger than any of its kind is damage,
 // not the drive's refusal.
 func (s *driveDir) readFile(name string, limit int64) ([]byte, error) {
@@ -104,6 +113,8 @@ func (s *driveDir) parseExtras(name string) (body []byte, what string, err error
 		return nil, "cannot be read: " + err.Error(), nil
 	case extras.Bundle != s.bundle.Bundle || extras.Seal != string(s.finger):
 		return nil, "belongs to another seal", nil
+	case extras.Has(seal.Plain) != s.plain():
+		return nil, "and bundle.json disagree whether the bundle is encrypted", nil
 	}
 	s.extras = extras
 	return body, "", nil
@@ -147,7 +158,7 @@ func (s *driveDir) compareListing() error {
 	for _, f := range files {
 		switch {
 		case seal.IsSignature(f.Name):
-		case s.extras.Bundle == "" && seal.KeyNumber(f.Name) > 0:
+		case s.extras.Bundle == "" && !s.plain() && seal.KeyNumber(f.Name) > 0:
 			// What binds the key files cannot be read: that is the fault, and is reported already.
 		case !bound[f.Name] && s.isPending(f.Name):
 			s.pending = append(s.pending, f.Name)
@@ -168,7 +179,7 @@ func (s *driveDir) compareListing() error {
 // isPending reports whether name is that of a key file after the last one that
 // extras.json names: rekey writes extras.json last.
 func (s *driveDir) isPending(name string) bool {
-	return s.extras.Bundle != "" && seal.KeyNumber(name) > s.lastKey()
+	return s.extras.Bundle != "" && !s.plain() && seal.KeyNumber(name) > s.lastKey()
 }
 
 // lastKey is the highest number of a key file that extras.json names.

@@ -125,6 +125,21 @@ func asNeeds(dir string, err error) error {
 	return &NeedsError{Dir: dir, Features: needs.Features, PackedBy: needs.PackedBy, err: needs}
 }
 
+// PlainError says that a bundle is not encrypted, and that the caller takes only those that are.
+type PlainError struct{ Dir string }
+
+func (e *PlainError) Error() string {
+	return fmt.Sprintf("the bundle in %s is not encrypted: it was packed with --no-encryption, or is not the one that you expect", e.Dir)
+}
+
+// Hint says what to do now.
+func (e *PlainError) Hint() string {
+	return "if it is meant to be like that, compare its fingerprint with the one on paper and run the same command with --allow-unencrypted"
+}
+
+// Permanent is true: it stays as it is.
+func (e *PlainError) Permanent() bool { return true }
+
 // Fault is one thing that is wrong with a bundle.
 type Fault struct {
 	File string // below the bundle's directory
@@ -134,7 +149,7 @@ type Fault struct {
 // Copied reports whether the file is one of which a bundle has a second copy.
 func (f Fault) Copied() bool {
 	switch f.File {
-	case seal.IndexName, seal.DriveName, seal.BundleName, seal.ExtrasName:
+	case seal.IndexName, seal.PlainIndex, seal.DriveName, seal.BundleName, seal.ExtrasName:
 		return true
 	}
 	return seal.KeyNumber(f.File) > 0 || seal.IsSignature(f.File)

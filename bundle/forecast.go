@@ -96,7 +96,9 @@ func (j Job) standInBegin() (journal.Begin, error) {
 	if key == nil {
 		standIn := j
 		var err error
-		if standIn.Recipients, err = keys.StandIns(j.Recipients); err != nil {
+		if j.Plain {
+			standIn.Recipients = nil
+		} else if standIn.Recipients, err = keys.StandIns(j.Recipients); err != nil {
 			return journal.Begin{}, err
 		}
 		if err := standIn.MakeKey(); err != nil {
@@ -106,7 +108,7 @@ func (j Job) standInBegin() (journal.Begin, error) {
 	}
 	return journal.Begin{
 		Bundle: "rehearsal2345677", Created: time.Unix(1<<30, 0).UTC(),
-		SegmentSize: j.SegmentSize, Lanes: j.Lanes, Stream: j.Stream, Partial: j.Partial, Baseline: j.Baseline, Key: key.recipient, KeyFiles: key.files,
+		SegmentSize: j.SegmentSize, Lanes: j.Lanes, Stream: j.Stream, Partial: j.Partial, Baseline: j.Baseline, Plain: j.Plain, Key: key.recipient, KeyFiles: key.files,
 	}, nil
 }
 
@@ -137,7 +139,7 @@ type forecaster struct {
 	version     string
 	content     func(oci.Descriptor) ([]byte, bool)
 	fast, dense *zstd.Encoder
-	head        int64 // bytes of a segment's age header
+	head        int64 // bytes of a segment's age header, 0 where nothing is encrypted
 	noise       *noise
 	buf, out    []byte // of the frame that is being filled, in any lane
 
@@ -149,7 +151,7 @@ type forecaster struct {
 	large   bool  // a blob above KnownBlob is among them
 }
 
-// measure makes the encoders and one age header.
+// measure makes the encoders and one age header, if there is to be one.
 func (r *forecaster) measure() (err error) {
 	if r.fast, err = frame.NewFast(); err != nil {
 		return err
@@ -158,7 +160,7 @@ func (r *forecaster) measure() (err error) {
 		return err
 	}
 	head := &countingWriter{w: io.Discard}
-	_, err = keys.Encrypt(head, r.begin.Key)
+	_, err = envelopeOf(r.begin).wrap(head)
 	r.head = head.n
 	return err
 }

@@ -132,7 +132,7 @@ func (l *forecastLane) open() {
 // fits is [segment.fits].
 func (l *forecastLane) fits(n int64) bool {
 	plain := frame.MaxSize(l.seg.frames, l.seg.written, l.seg.content-l.seg.flushed+n)
-	return l.r.head+plain+ageTag*(plain/ageChunk+1) <= l.r.begin.SegmentSize
+	return l.r.head+plain+envelopeOf(l.r.begin).most(plain) <= l.r.begin.SegmentSize
 }
 
 // space is the free rest of the frame being filled, never 0.
@@ -202,10 +202,10 @@ func (l *forecastLane) commit() {
 	s.endFrame()
 	l.seg = nil
 	plain := s.written + frame.TableSize(s.frames)
-	id := seal.Segment{Lane: l.number, Number: l.next}
+	id := seal.Segment{Lane: l.number, Number: l.next, Plain: l.r.begin.Plain}
 	l.next++
 	l.r.segs = append(l.r.segs, journal.Segment{
 		Lane: id.Lane, Number: id.Number, SHA256: standIn(id), Tar: s.content, Pieces: s.pieces,
-		Size: l.r.head + plain + ageTag*max(1, (plain+ageChunk-1)/ageChunk),
+		Size: l.r.head + plain + envelopeOf(l.r.begin).tags(plain),
 	})
 }

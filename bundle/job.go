@@ -16,6 +16,7 @@ import (
 type Job struct {
 	Config      digest.Digest // of the configuration
 	Recipients  []Recipient
+	Plain       bool  // it is not encrypted, and has no recipients
 	SegmentSize int64 // bytes
 	Lanes       int
 	Stream      string    // name of the stream, part of the job's identity; "" for none
@@ -37,8 +38,12 @@ type bundleKey struct {
 
 // MakeKey makes the key of the bundle that [Create] begins, and so asks all that
 // must be asked for that: passphrases, and what plugins need. Create
-// does it otherwise. Errors: *[MixedError], *[RecipientError].
+// does it otherwise. A job without encryption has none. Errors: *[MixedError], *[RecipientError].
 func (j *Job) MakeKey() error {
+	if j.Plain {
+		j.key = &bundleKey{}
+		return nil
+	}
 	files, recipient, err := keys.Make(j.Recipients)
 	if err != nil {
 		return err
@@ -55,7 +60,10 @@ func (j Job) Check() error {
 	if err := j.CheckNumbers(); err != nil {
 		return err
 	}
-	if len(j.Recipients) == 0 {
+	if j.Plain && len(j.Recipients) > 0 {
+		return errors.New("recipients are given for a bundle that is not encrypted")
+	}
+	if !j.Plain && len(j.Recipients) == 0 {
 		return errors.New("no recipient given")
 	}
 	return keys.CheckMix(j.Recipients)
@@ -109,6 +117,10 @@ func (j Job) differs(b journal.Begin) string {
 		return "with another configuration, list of images, mirror or baseline (another receipt, or none)"
 	case !j.continues(b):
 		return "for the stream " + b.Stream
+	case b.Plain && !j.Plain:
+		return "without encryption"
+	case j.Plain && !b.Plain:
+		return "with encryption"
 	case !slices.Equal(b.Recipients, j.recipients()):
 		return "for other recipients"
 	case !keys.Fits(j.Recipients, b.KeyFiles):

@@ -124,8 +124,8 @@ func (l *lane) open() error {
 	if l.buffers == nil {
 		l.buffers = frame.NewBuffers()
 	}
-	id := seal.Segment{Lane: l.number, Number: l.next}
-	seg, err := newSegment(l.w.dir, id, l.w.begin.Key, l.w.begin.SegmentSize, frame.Encoders{Fast: l.fast, Dense: l.w.dense}, l.buffers)
+	id := seal.Segment{Lane: l.number, Number: l.next, Plain: l.w.begin.Plain}
+	seg, err := newSegment(l.w.dir, id, envelopeOf(l.w.begin), l.w.begin.SegmentSize, frame.Encoders{Fast: l.fast, Dense: l.w.dense}, l.buffers)
 	if err != nil {
 		return l.fail(err)
 	}

@@ -21,6 +21,7 @@ type Found struct {
 	Sequence    int         // as its seal has it
 	Fingerprint Fingerprint // of the seal
 	Signed      []Signed    // who has signed it, by their keys; nobody has asked whose they are
+	Plain       bool        // it is not encrypted
 	Size        int64       // bytes of its files
 	Sealed      bool
 	Running     bool   // another process of this host is at work on it; a sealed one may not have been read back yet
@@ -105,7 +106,7 @@ func (p location) describe() Found {
 		return f
 	}
 	f.Bundle, f.Created, f.Sequence, f.Fingerprint = s.bundle.Bundle, s.bundle.Created, s.bundle.Sequence, s.finger
-	f.Stream, f.Signed = streamOf(s.bundle), s.signed()
+	f.Stream, f.Signed, f.Plain = streamOf(s.bundle), s.signed(), s.plain()
 	f.Err = errors.Join(s.usable(), s.dir.Close())
 	f.Size = p.size()
 	return f

@@ -159,7 +159,7 @@ func adopt(dir, state string) *location {
 func hasSegment(dir string, st *journal.State) bool {
 	for _, segs := range st.Segments {
 		for _, s := range segs {
-			info, err := os.Lstat(filepath.Join(dir, segmentName(s)))
+			info, err := os.Lstat(filepath.Join(dir, segmentName(s, st.Begin.Plain)))
 			if err == nil && info.Mode().IsRegular() && info.Size() == s.Size {
 				return true
 			}

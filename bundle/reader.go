@@ -36,7 +36,7 @@ type Reader struct {
 // Open opens the bundle in dirs, or the only one below them (see [List]), with one of the
 // given keys. Before it looks at content it compares the seals, the names and
 // the lengths of all files, and before those who has signed it. Errors: *[NoBundleError],
-// *[UnfinishedError], *[FingerprintError], *[TrustError], *[NeedsError], *[DamageError], *[CopyError], [ErrNoKey], [ErrWrongKey], *[DriveError].
+// *[UnfinishedError], *[FingerprintError], *[TrustError], *[NeedsError], *[PlainError], *[DamageError], *[CopyError], [ErrNoKey], [ErrWrongKey], *[DriveError].
 func Open(ctx context.Context, dirs []string, want Wanted, ids []Identity) (r *Reader, err error) {
 	s, err := openSeals(dirs, want)
 	if err != nil {
@@ -47,11 +47,11 @@ func Open(ctx context.Context, dirs []string, want Wanted, ids []Identity) (r *R
 			err = errors.Join(err, s.dir.Close())
 		}
 	}()
+	if s.plain() && !want.Plain {
+		return nil, &PlainError{Dir: s.dir.Path()}
+	}
 	if err := s.usable(); err != nil {
 		return nil, err
-	}
-	if len(ids) == 0 {
-		return nil, ErrNoKey
 	}
 	key, err := s.unlock(ctx, ids)
 	if err != nil {
@@ -74,8 +74,14 @@ func Open(ctx context.Context, dirs []string, want Wanted, ids []Identity) (r *R
 }
 
 // unlock opens a key file that one of the keys fits. One that has changed is
-// named only if no other opens.
+// named only if no other opens. A bundle that is not encrypted has no key.
 func (s *seals) unlock(ctx context.Context, ids []Identity) (keys.Key, error) {
+	if s.plain() {
+		return keys.Key{}, nil
+	}
+	if len(ids) == 0 {
+		return keys.Key{}, ErrNoKey
+	}
 	var files []keys.File
 	var changed error
 	for _, f := range s.extras.Files {
@@ -105,33 +111,42 @@ func (s *seals) unlock(ctx context.Context, ids []Identity) (keys.Key, error) {
 
 // readIndex reads the index and holds it against the seals.
 func (s *seals) readIndex(key keys.Key) (*index.Index, error) {
-	body, err := s.readFile(seal.IndexName, maxIndex)
+	name := s.bundle.Index.Name
+	body, err := s.readFile(name, maxIndex)
 	if err != nil {
 		return nil, err
 	}
 	if seal.Sum(body) != s.bundle.Index.SHA256 {
-		return nil, s.damage(seal.IndexName, "has changed: its SHA-256 differs from the recorded one", nil)
+		return nil, s.damage(name, "has changed: its SHA-256 differs from the recorded one", nil)
 	}
-	plain, size, err := key.Decrypt(bytes.NewReader(body), int64(len(body)))
+	plain, size, err := s.decrypt(key, bytes.NewReader(body), int64(len(body)))
 	if err != nil {
-		return nil, s.damage(seal.IndexName, "cannot be decrypted with the bundle key", err)
+		return nil, s.damage(name, "cannot be decrypted with the bundle key", err)
 	}
 	idx, err := index.Read(io.NewSectionReader(plain, 0, size))
 	if needs := asNeeds(s.dir.Path(), err); needs != nil {
 		return nil, needs
 	}
 	if err != nil {
-		return nil, s.damage(seal.IndexName, "cannot be read", err)
+		return nil, s.damage(name, "cannot be read", err)
 	}
-	same := len(idx.Segments) == len(s.drive.Files) && idx.Header.Bundle == s.bundle.Bundle
+	same := len(idx.Segments) == len(s.drive.Files) && idx.Header.Bundle == s.bundle.Bundle && idx.Header.Has(seal.Plain) == s.plain()
 	for i := 0; same && i < len(idx.Segments); i++ {
 		f, seg := s.drive.Files[i], idx.Segments[i]
 		same = f == seal.File{Name: seg.Name, Size: seg.Size, SHA256: seg.SHA256} && seg.Drive == s.drive.Drive
 	}
 	if !same {
-		return nil, s.damage(seal.IndexName, "and drive.json disagree about the segments", nil)
+		return nil, s.damage(name, "and drive.json disagree about the segments", nil)
 	}
 	return idx, nil
+}
+
+// decrypt opens a file of the bundle for random access.
+func (s *seals) decrypt(key keys.Key, src io.ReaderAt, size int64) (io.ReaderAt, int64, error) {
+	if s.plain() {
+		return src, size, nil
+	}
+	return key.Decrypt(src, size)
 }
 
 // maxIndex is the largest index.age: text that does not compress at all.
@@ -155,6 +170,9 @@ func (r *Reader) Dir() string { return r.dir.Path() }
 
 // Created is when the bundle was packed.
 func (r *Reader) Created() time.Time { return r.seals.bundle.Created }
+
+// Plain reports whether the bundle is not encrypted.
+func (r *Reader) Plain() bool { return r.seals.plain() }
 
 // Fingerprint is that of the seal.
 func (r *Reader) Fingerprint() Fingerprint { return r.seals.finger }
@@ -247,7 +265,7 @@ func (b *blobReader) next() error {
 	}
 	piece := b.pieces[0]
 	if b.seg == nil {
-		seg, err := b.r.cache.get(piece.Segment)
+		seg, err := b.r.cache.get(b.ctx, piece.Segment)
 		if err != nil {
 			return err
 		}

@@ -37,6 +37,8 @@ func Rekey(ctx context.Context, dir string, want Wanted, ids []Identity, to []Re
 		return nil, err
 	}
 	switch {
+	case s.plain():
+		return nil, &RefusedError{Dir: s.dir.Path(), Reason: "the bundle is not encrypted: it has no key that could be given to others", hint: "whoever has the drive can read it; to let in some people alone, pack it again for their keys"}
 	case s.renamed:
 		return nil, refuseRenamed(s.dir.Path())
 	case len(ids) == 0:

@@ -259,7 +259,7 @@ func (w *Writer) restore(ctx context.Context, st *journal.State, rehash Rehash) 
 	}
 	for _, l := range w.all {
 		unfinished, err := w.dropWhere(l.number, func(s journal.Segment) bool {
-			return s.End || bad[seal.Segment{Lane: s.Lane, Number: s.Number}]
+			return s.End || bad[placeOf(s, w.begin.Plain)]
 		})
 		if err != nil {
 			return err
@@ -319,7 +319,7 @@ func (w *Writer) checkSegments(ctx context.Context, away bool, read func(int64))
 	g.SetLimit(hashers())
 	for _, segs := range w.segments {
 		for _, s := range segs {
-			id := seal.Segment{Lane: s.Lane, Number: s.Number}
+			id := placeOf(s, w.begin.Plain)
 			if size, there := sizes[id.String()]; !there || size != s.Size {
 				mu.Lock()
 				bad[id] = true
@@ -377,7 +377,7 @@ func (w *Writer) sweep() error {
 	}
 	for _, segs := range w.segments {
 		for _, s := range segs {
-			known[segmentName(s)] = true
+			known[segmentName(s, w.begin.Plain)] = true
 		}
 	}
 	var stale []string

@@ -4,7 +4,6 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"github.com/satchel-airgap/satchel/bundle/internal/journal"
-	"github.com/satchel-airgap/satchel/bundle/internal/seal"
 )
 
 // dropBlob takes back the segments of a lane that hold anything of a blob. It
@@ -35,7 +34,7 @@ func (w *Writer) dropWhere(lane int, bad func(journal.Segment) bool) (*journal.U
 			continue
 		}
 		rec.Lane, rec.Numbers = lane, append(rec.Numbers, s.Number)
-		names = append(names, seal.Segment{Lane: lane, Number: s.Number}.String())
+		names = append(names, segmentName(s, w.begin.Plain))
 		for _, p := range s.Pieces {
 			delete(w.done, p.Digest)
 		}

@@ -200,9 +200,11 @@ func (w *Writer) sorted() []journal.Segment {
 	return all
 }
 
-func segmentName(s journal.Segment) string {
-	return seal.Segment{Lane: s.Lane, Number: s.Number}.String()
+func placeOf(s journal.Segment, plain bool) seal.Segment {
+	return seal.Segment{Lane: s.Lane, Number: s.Number, Plain: plain}
 }
+
+func segmentName(s journal.Segment, plain bool) string { return placeOf(s, plain).String() }
 
 func writeInventory(idx *index.Writer, inv *oci.Inventory) error {
 	for _, img := range inv.Images {

@@ -33,26 +33,29 @@ func (s sealing) needs() seal.Needs {
 	if s.begin.Baseline.Len() > 0 {
 		used = append(used, seal.Baseline)
 	}
+	if s.begin.Plain {
+		used = append(used, seal.Plain)
+	}
 	return seal.Uses(s.version, used...)
 }
 
-// writeIndex writes index.age and gives what the seal says of it.
+// writeIndex writes the index and gives what the seal says of it.
 func (w *Writer) writeIndex(inv *oci.Inventory, segs []journal.Segment) ([]byte, error) {
 	body, err := w.sealing().index(inv, segs)
 	if err != nil {
 		return nil, err
 	}
-	return body, w.dir.WriteFile(seal.IndexName, body)
+	return body, w.dir.WriteFile(seal.IndexOf(w.begin.Plain), body)
 }
 
 func (w *Writer) sealing() sealing {
 	return sealing{begin: w.begin, number: w.number, signers: w.signers, version: w.version}
 }
 
-// index makes index.age.
+// index makes index.age, or index.zst.
 func (s sealing) index(inv *oci.Inventory, segs []journal.Segment) ([]byte, error) {
 	var file bytes.Buffer
-	enc, err := keys.Encrypt(&file, s.begin.Key)
+	enc, err := envelopeOf(s.begin).wrap(&file)
 	if err != nil {
 		return nil, fmt.Errorf("encrypt index: %w", err)
 	}
@@ -60,8 +63,8 @@ func (s sealing) index(inv *oci.Inventory, segs []journal.Segment) ([]byte, erro
 	if err != nil {
 		return nil, err
 	}
-	for _, s := range segs {
-		if err := idx.Segment(index.Segment{Name: segmentName(s), Drive: 1, Size: s.Size, SHA256: s.SHA256, Tar: s.Tar}); err != nil {
+	for _, seg := range segs {
+		if err := idx.Segment(index.Segment{Name: segmentName(seg, s.begin.Plain), Drive: 1, Size: seg.Size, SHA256: seg.SHA256, Tar: seg.Tar}); err != nil {
 			return nil, err
 		}
 	}
@@ -104,8 +107,8 @@ type sealedFiles struct {
 // files makes and signs the seals, and makes what follows from them.
 func (s sealing) files(ctx context.Context, idx []byte, segs []journal.Segment, now time.Time) (f sealedFiles, err error) {
 	drive := seal.Drive{Bundle: s.begin.Bundle, Drive: 1, Complete: true}
-	for _, s := range segs {
-		drive.Files = append(drive.Files, seal.File{Name: segmentName(s), Size: s.Size, SHA256: s.SHA256})
+	for _, seg := range segs {
+		drive.Files = append(drive.Files, seal.File{Name: segmentName(seg, s.begin.Plain), Size: seg.Size, SHA256: seg.SHA256})
 	}
 	driveBody, err := drive.Marshal()
 	if err != nil {
@@ -123,26 +126,30 @@ func (s sealing) files(ctx context.Context, idx []byte, segs []journal.Segment, 
 	if err != nil {
 		return f, err
 	}
+	indexName := seal.IndexOf(s.begin.Plain)
 	all := smallFiles{
-		bundle: s.begin.Bundle, text: seal.ReadmeText, finger: Fingerprint(seal.Sum(bundleBody)), segments: drive.Files, keys: s.begin.KeyFiles,
+		plain: s.begin.Plain, bundle: s.begin.Bundle, text: seal.ReadmeText, finger: Fingerprint(seal.Sum(bundleBody)), segments: drive.Files, keys: s.begin.KeyFiles,
 		signatures: bundleSigs, packedBy: s.needs().PackedBy, sparse: s.begin.Baseline.Len() > 0,
-		sealed: append(listFiles(driveSigs), seal.FileOf(seal.IndexName, idx), seal.FileOf(seal.DriveName, driveBody), seal.FileOf(seal.BundleName, bundleBody)),
+		sealed: append(listFiles(driveSigs), seal.FileOf(indexName, idx), seal.FileOf(seal.DriveName, driveBody), seal.FileOf(seal.BundleName, bundleBody)),
 	}
-	if all.postQuantum, err = keys.IsPostQuantum(bytes.NewReader(idx)); err != nil {
-		return f, fmt.Errorf("read the header of the index: %w", err)
+	if !all.plain {
+		if all.postQuantum, err = keys.IsPostQuantum(bytes.NewReader(idx)); err != nil {
+			return f, fmt.Errorf("read the header of the index: %w", err)
+		}
 	}
-	f = sealedFiles{finger: all.finger, twice: maps.Clone(s.begin.KeyFiles), signatures: maps.Clone(driveSigs)}
+	f = sealedFiles{finger: all.finger, twice: map[string][]byte{}, signatures: maps.Clone(driveSigs)}
+	maps.Copy(f.twice, s.begin.KeyFiles)
 	f.derived, err = all.derive()
 	maps.Copy(f.signatures, bundleSigs)
 	maps.Copy(f.twice, f.signatures)
-	f.twice[seal.IndexName], f.twice[seal.DriveName], f.twice[seal.BundleName], f.twice[seal.ExtrasName] = idx, driveBody, bundleBody, f.derived.extras
+	f.twice[indexName], f.twice[seal.DriveName], f.twice[seal.BundleName], f.twice[seal.ExtrasName] = idx, driveBody, bundleBody, f.derived.extras
 	return f, err
 }
 
 // whole is bundle.json.
 func (s sealing) whole(idx, drive []byte, driveSigs map[string][]byte, now time.Time) seal.Bundle {
 	b := seal.Bundle{
-		Bundle: s.begin.Bundle, Created: now, Sequence: 1, Partial: s.begin.Partial, Index: seal.FileOf(seal.IndexName, idx), Readme: seal.ReadmeText,
+		Bundle: s.begin.Bundle, Created: now, Sequence: 1, Partial: s.begin.Partial, Index: seal.FileOf(seal.IndexOf(s.begin.Plain), idx), Readme: seal.ReadmeText,
 		Drives: []seal.DriveSum{{Drive: 1, SHA256: seal.Sum(drive), Signatures: listFiles(driveSigs)}}, Needs: s.needs(),
 	}
 	if stream, n := numberOf(s.number); n > 0 {

@@ -126,6 +126,8 @@ func (s *seals) readDrive() error {
 	switch {
 	case err != nil:
 		return s.damage(seal.DriveName, "cannot be read", err)
+	case len(s.drive.Files) > 0 && s.drive.Plain() != s.plain():
+		return s.damage(seal.DriveName, "and bundle.json disagree whether the bundle is encrypted", nil)
 	case s.drive.Bundle != s.bundle.Bundle || s.drive.Drive != 1 || !s.drive.Complete:
 		return s.damage(seal.DriveName, "belongs to another bundle or is not complete", nil)
 	}

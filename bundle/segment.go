@@ -12,26 +12,22 @@ import (
 
 	"github.com/satchel-airgap/satchel/bundle/internal/frame"
 	"github.com/satchel-airgap/satchel/bundle/internal/journal"
-	"github.com/satchel-airgap/satchel/bundle/internal/keys"
 	"github.com/satchel-airgap/satchel/bundle/internal/media"
 	"github.com/satchel-airgap/satchel/bundle/internal/seal"
 )
 
-const (
-	ageChunk = 64 << 10 // C2SP age spec, payload
-	ageTag   = 16
-	// 64 KiB a call, not 1 MiB: packing 2,850 MiB took 7.0 s in place of 9.5 s, 2.0 s of it in the kernel in place of 5.0 s (docs/bench.md, "Size of the writes").
-	writeBuf = 64 << 10
-)
+// 64 KiB a call, not 1 MiB: packing 2,850 MiB took 7.0 s in place of 9.5 s, 2.0 s of it in the kernel in place of 5.0 s (docs/bench.md, "Size of the writes").
+const writeBuf = 64 << 10
 
 // segment is one segment that is being written: tar bytes in at the top, a
-// durable age file at the bottom.
+// durable file at the bottom.
 type segment struct {
 	id     seal.Segment
 	file   *media.Pending
 	sum    hash.Hash
 	buf    *bufio.Writer
-	age    io.WriteCloser
+	in     envelope
+	age    io.WriteCloser // what the envelope wraps in
 	frames *frame.Writer
 	head   int64 // bytes of the age header
 	limit  int64
@@ -39,15 +35,15 @@ type segment struct {
 	pieces []journal.Piece
 }
 
-func newSegment(dir *media.Dir, id seal.Segment, key string, limit int64, enc frame.Encoders, b *frame.Buffers) (*segment, error) {
+func newSegment(dir *media.Dir, id seal.Segment, in envelope, limit int64, enc frame.Encoders, b *frame.Buffers) (*segment, error) {
 	file, err := dir.Create(id.String())
 	if err != nil {
 		return nil, err
 	}
-	s := &segment{id: id, file: file, sum: sha256.New(), limit: limit, opened: time.Now()}
+	s := &segment{id: id, file: file, sum: sha256.New(), in: in, limit: limit, opened: time.Now()}
 	s.buf = bufio.NewWriterSize(io.MultiWriter(file, s.sum), writeBuf)
 	head := &countingWriter{w: s.buf}
-	s.age, err = keys.Encrypt(head, key)
+	s.age, err = in.wrap(head)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("encrypt %s: %w", id, err), file.Abort())
 	}
@@ -70,7 +66,7 @@ func (c *countingWriter) Write(p []byte) (int, error) {
 // fits reports whether n more tar bytes are sure to leave the file within its limit.
 func (s *segment) fits(n int64) bool {
 	plain := s.frames.MaxSize(n)
-	return s.head+plain+ageTag*(plain/ageChunk+1) <= s.limit
+	return s.head+plain+s.in.most(plain) <= s.limit
 }
 
 // empty reports whether no tar byte was written yet.

@@ -1,6 +1,7 @@
 package bundle
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -9,6 +10,9 @@ import (
 	"github.com/satchel-airgap/satchel/bundle/internal/frame"
 	"github.com/satchel-airgap/satchel/bundle/internal/media"
 )
+
+// maxSums is how many sums of segments are kept, 32 MiB: of 256 GiB.
+const maxSums = 1 << 20
 
 // maxIdle is how many segments stay open after their last reader has gone.
 const maxIdle = 4
@@ -19,6 +23,8 @@ type segments struct {
 	mu   sync.Mutex
 	open map[int]*openSegment
 	idle []*openSegment // the one longest unused first
+	sums map[int]sums   // of segments that are not encrypted, and were hashed
+	kept int            // how many sums these are
 }
 
 // openSegment is a segment that is open for reading.
@@ -40,7 +46,20 @@ type openSegment struct {
 func newSegments(r *Reader) *segments { return &segments{r: r, open: map[int]*openSegment{}} }
 
 // get gives an open segment; every get without an error is answered by one put.
-func (s *segments) get(number int) (*openSegment, error) {
+func (s *segments) get(ctx context.Context, number int) (*openSegment, error) {
+	for {
+		seg, err := s.share(ctx, number)
+		if !errors.Is(err, errAbandoned) {
+			return seg, err
+		}
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// share gives a segment that somebody has opened, or opens it for all who ask meanwhile.
+func (s *segments) share(ctx context.Context, number int) (*openSegment, error) {
 	s.mu.Lock()
 	seg := s.open[number]
 	if seg == nil {
@@ -56,7 +75,7 @@ func (s *segments) get(number int) (*openSegment, error) {
 	}
 	s.mu.Unlock()
 	seg.once.Do(func() {
-		if seg.err = s.load(seg); seg.err != nil {
+		if seg.err = s.load(ctx, seg); seg.err != nil {
 			s.forget(seg)
 		}
 	})
@@ -75,8 +94,9 @@ func (s *segments) forget(seg *openSegment) {
 	_ = seg.close() // it was only read
 }
 
-// load opens the file, decrypts its header and reads its seek table.
-func (s *segments) load(seg *openSegment) error {
+// load opens the file, decrypts its header and reads its seek table. A file that is not encrypted
+// is hashed first.
+func (s *segments) load(ctx context.Context, seg *openSegment) error {
 	entry := s.r.index.Segments[seg.number]
 	broken := func(err error) error { return s.r.seals.unreadable(entry.Name, err) }
 	f, err := s.r.dir.Open(entry.Name)
@@ -87,7 +107,10 @@ func (s *segments) load(seg *openSegment) error {
 	if f.Size != entry.Size {
 		return broken(fmt.Errorf("it has %d bytes, its seal says %d", f.Size, entry.Size))
 	}
-	plain, size, err := s.r.key.Decrypt(f, f.Size)
+	plain, size, err := s.content(ctx, seg)
+	if errors.Is(err, errAbandoned) {
+		return err
+	}
 	if err != nil {
 		return broken(err)
 	}
@@ -99,6 +122,36 @@ func (s *segments) load(seg *openSegment) error {
 	}
 	seg.plain = plain
 	return nil
+}
+
+// content gives what is in a segment's envelope. Of one that has none it gives only what has the
+// SHA-256 of the seals: not a byte is decompressed before.
+func (s *segments) content(ctx context.Context, seg *openSegment) (io.ReaderAt, int64, error) {
+	if !s.r.seals.plain() {
+		return s.r.key.Decrypt(seg.file, seg.file.Size)
+	}
+	s.mu.Lock()
+	list, ok := s.sums[seg.number]
+	s.mu.Unlock()
+	if !ok {
+		var err error
+		if list, err = sumsOf(ctx, seg.file, seg.file.Size, s.r.index.Segments[seg.number].SHA256); err != nil {
+			return nil, 0, err
+		}
+		s.keep(seg.number, list)
+	}
+	return newChecked(seg.file, seg.file.Size, list), seg.file.Size, nil
+}
+
+// keep remembers the sums of a segment, so that it is hashed once as a rule: a registry's clients
+// come back to it.
+func (s *segments) keep(number int, list sums) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.kept += len(list); s.sums == nil || s.kept > maxSums {
+		s.sums, s.kept = map[int]sums{}, len(list)
+	}
+	s.sums[number] = list
 }
 
 // drop has the next get open a segment anew that could not be read: its file may have been replaced.

@@ -16,6 +16,7 @@ import (
 type Wanted struct {
 	Expect Fingerprint // the only one that is taken; empty: any
 	Trust  *Trust      // who must have signed it; nil: nobody is asked for
+	Plain  bool        // one that is not encrypted is opened too; nothing but opening asks for that
 }
 
 // signature is a signature file of a seal that was made by the key in it.

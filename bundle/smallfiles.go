@@ -17,6 +17,7 @@ import (
 // derived depend on.
 type smallFiles struct {
 	bundle      string
+	plain       bool              // it is not encrypted
 	text        int               // the wording of README.txt
 	sparse      bool              // it leaves out what earlier bundles brought
 	found       []byte            // README.txt as it is, for a wording that this version does not know
@@ -25,10 +26,10 @@ type smallFiles struct {
 	driveSum    string            // SHA-256 of drive.json, on a drive that is not the last one
 	postQuantum bool              // the bundle key
 	segments    []seal.File       // in name order
-	sealed      []seal.File       // index.age, drive.json and its signatures, bundle.json; drive.json alone on a drive that is not the last one
+	sealed      []seal.File       // the index, drive.json and its signatures, bundle.json; drive.json alone on a drive that is not the last one
 	keys        map[string][]byte // the key files, by name
 	signatures  map[string][]byte // of bundle.json, by name; of drive.json on a drive that is not the last one
-	packedBy    string            // the version that made the newest signature; may be empty
+	packedBy    string            // the version that made what extras.json needs a feature for; may be empty
 	extras      []byte            // extras.json as it stands, if it has more in it than this version writes
 }
 
@@ -47,8 +48,14 @@ func (s smallFiles) derive() (f derivedFiles, err error) {
 		}
 	}
 	slices.SortFunc(extras.Files, func(a, b seal.File) int { return cmp.Compare(a.Name, b.Name) })
+	if s.plain {
+		extras.Needs.Needs = append(extras.Needs.Needs, seal.Plain)
+	}
 	if len(s.signatures) > 0 {
-		extras.Needs = seal.Needs{Needs: []string{seal.Signatures}, PackedBy: s.packedBy}
+		extras.Needs.Needs = append(extras.Needs.Needs, seal.Signatures)
+	}
+	if len(extras.Needs.Needs) > 0 {
+		extras.PackedBy = s.packedBy
 	}
 	if f.extras = s.extras; f.extras == nil {
 		if f.extras, err = extras.Marshal(); err != nil {
@@ -90,7 +97,7 @@ func (s smallFiles) readme() ([]byte, error) {
 	if s.postQuantum {
 		age, why = "age 1.3 or newer", "the keys of this bundle are post-quantum"
 	}
-	about := seal.About{Bundle: s.bundle, Age: age, Why: why, Ways: ways, Signatures: s.signatureNames(), Sparse: s.sparse, Drive: s.drive, Of: s.of}
+	about := seal.About{Bundle: s.bundle, Age: age, Why: why, Ways: ways, Signatures: s.signatureNames(), Sparse: s.sparse, Plain: s.plain, Drive: s.drive, Of: s.of}
 	if text := about.Readme(s.text); text != nil {
 		return text, nil
 	}
@@ -225,7 +232,7 @@ func (v *verification) signedLater(now smallFiles, f derivedFiles) *derivedFiles
 func (s *driveDir) smallFiles() (smallFiles, error) {
 	all := smallFiles{bundle: s.bundle.Bundle, finger: s.finger, segments: s.drive.Files, keys: map[string][]byte{}, signatures: map[string][]byte{}, sealed: []seal.File{
 		s.bundle.Index, seal.FileOf(seal.DriveName, s.bodies[seal.DriveName]), seal.FileOf(seal.BundleName, s.bodies[seal.BundleName]),
-	}, packedBy: s.extras.PackedBy, sparse: slices.Contains(s.bundle.Needs.Needs, seal.Baseline)}
+	}, packedBy: s.extras.PackedBy, sparse: s.bundle.Has(seal.Baseline), plain: s.plain()}
 	for _, d := range s.bundle.Drives {
 		all.sealed = append(all.sealed, d.Signatures...)
 	}
@@ -245,6 +252,9 @@ func (s *driveDir) smallFiles() (smallFiles, error) {
 		} else {
 			all.keys[f.Name] = body
 		}
+	}
+	if all.plain {
+		return all, nil
 	}
 	var err error
 	if all.postQuantum, err = s.indexKind(seal.IndexName); err != nil {

@@ -96,8 +96,8 @@ func (f *fixture) checkProvisional(t *testing.T, d oci.Descriptor) {
 	for _, segs := range f.replay(t).Segments {
 		for _, s := range segs {
 			known++
-			if size := int64(len(all[segmentName(s)])); size != s.Size {
-				t.Errorf("%s has %d bytes, the journal says %d", segmentName(s), size, s.Size)
+			if size := int64(len(all[segmentName(s, false)])); size != s.Size {
+				t.Errorf("%s has %d bytes, the journal says %d", segmentName(s, false), size, s.Size)
 			}
 			unfinished = unfinished || s.Unfinished != nil && s.Unfinished.Digest == d.Digest
 		}

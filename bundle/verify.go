@@ -35,6 +35,7 @@ type Report struct {
 	Stream            Stream // that it belongs to, the zero value if to none
 	Sequence          int
 	Fingerprint       Fingerprint // of the seal; "" if only its second copy can be read
+	Plain             bool        // it is not encrypted
 	Files             int         // files of the bundle
 	Bytes             int64       // in them
 	Faults            []Fault
@@ -130,7 +131,7 @@ func Verify(ctx context.Context, dirs []string, opts VerifyOptions) (*Report, er
 		finger = "" // a copy alone shows nothing of that
 	}
 	return &Report{
-		Dir: s.dir.Path(), Bundle: s.bundle.Bundle, Created: s.bundle.Created, Stream: streamOf(s.bundle), Sequence: s.bundle.Sequence, Fingerprint: finger,
+		Dir: s.dir.Path(), Bundle: s.bundle.Bundle, Created: s.bundle.Created, Stream: streamOf(s.bundle), Sequence: s.bundle.Sequence, Fingerprint: finger, Plain: s.plain(),
 		Files: v.files, Bytes: v.bytes, Faults: s.faults, Leftovers: s.temps, UnfinishedRekey: v.pending,
 		LineEnds: s.crlf, Renamed: s.renamed, UnfinishedSigning: v.signing, Signed: s.signed(), Unlisted: s.unlisted(),
 	}, err

@@ -146,7 +146,7 @@ func (r *reader) header(h Header) error {
 }
 
 func (r *reader) segment(s Segment) error {
-	if _, ok := seal.ParseSegment(s.Name); !ok {
+	if at, ok := seal.ParseSegment(s.Name); !ok || at.Plain != r.index.Header.Has(seal.Plain) {
 		return fmt.Errorf("segment name %q", s.Name)
 	}
 	if n := len(r.index.Segments); n > 0 && r.index.Segments[n-1].Name >= s.Name {

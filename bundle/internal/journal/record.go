@@ -20,8 +20,9 @@ type Begin struct {
 	Lanes       int               `json:"lanes"`
 	Stream      string            `json:"stream,omitempty"` // its name; empty in journals of version 1
 	Partial     bool              `json:"partial,omitempty"`
-	Key         string            `json:"key"`      // the bundle key's recipient
-	KeyFiles    map[string][]byte `json:"keyFiles"` // ciphertext, by name
+	Plain       bool              `json:"plain,omitempty"` // it is not encrypted: no key and no key files
+	Key         string            `json:"key"`             // the bundle key's recipient
+	KeyFiles    map[string][]byte `json:"keyFiles"`        // ciphertext, by name
 	Inventory   oci.Inventory     `json:"inventory"`
 	Gaps        []byte            `json:"gaps,omitempty"` // what was left out from the start, in the caller's words
 	Baseline    *index.Baseline   `json:"baseline,omitempty"`

@@ -55,12 +55,16 @@ type About struct {
 	Ways       []Opening
 	Signatures []string // the names of the signature files
 	Sparse     bool     // it is whole only together with earlier bundles
+	Plain      bool     // it is not encrypted: no age, no ways
 	Drive, Of  int      // which drive of how many it is, with the seventh wording
 }
 
 // Readme gives the bytes of README.txt in the wording that the bundle was sealed with. One
 // that this version does not know gives nil.
 func (a About) Readme(text int) []byte {
+	if a.Plain && text <= ReadmeDrives {
+		return a.plain(text)
+	}
 	width := 0
 	for _, w := range a.Ways {
 		width = max(width, len(w.command(text)))

@@ -10,6 +10,7 @@ import (
 // The names of a bundle's files.
 const (
 	IndexName  = "index.age"
+	PlainIndex = "index.zst" // of a bundle that is not encrypted
 	DriveName  = "drive.json"
 	BundleName = "bundle.json"
 	ExtrasName = "extras.json"
@@ -27,18 +28,35 @@ const (
 )
 
 var (
-	segmentPattern = regexp.MustCompile(`^s-([0-9]{2})-([0-9]{5})\.age$`)
+	segmentPattern = regexp.MustCompile(`^s-([0-9]{2})-([0-9]{5})\.(age|zst)$`)
 	keyPattern     = regexp.MustCompile(`^key-([1-9][0-9]?)\.age$`)
 	signPattern    = regexp.MustCompile(`^(bundle\.json|drive\.json)(?:\.([2-9]|[1-9][0-9]))?\.sig$`)
 	flatPattern    = regexp.MustCompile(`^(bundle|drive)-json(?:-([2-9]|[1-9][0-9]))?\.sig$`)
 	idPattern      = regexp.MustCompile(`^[a-z2-7]{16}$`)
 )
 
-// Segment is a segment's place: its lane, and its number in the lane, from 1.
-type Segment struct{ Lane, Number int }
+// Segment is a segment's place: its lane, and its number in the lane, from 1; and whether it
+// is one that is not encrypted.
+type Segment struct {
+	Lane, Number int
+	Plain        bool
+}
 
 // String is the segment's file name.
-func (s Segment) String() string { return fmt.Sprintf("s-%02d-%05d.age", s.Lane, s.Number) }
+func (s Segment) String() string {
+	if s.Plain {
+		return fmt.Sprintf("s-%02d-%05d.zst", s.Lane, s.Number)
+	}
+	return fmt.Sprintf("s-%02d-%05d.age", s.Lane, s.Number)
+}
+
+// IndexOf is the name of the index of a bundle that is encrypted, or is not.
+func IndexOf(plain bool) string {
+	if plain {
+		return PlainIndex
+	}
+	return IndexName
+}
 
 // ParseSegment reads a segment's file name.
 func ParseSegment(name string) (Segment, bool) {
@@ -48,7 +66,7 @@ func ParseSegment(name string) (Segment, bool) {
 	}
 	lane, _ := strconv.Atoi(m[1])
 	number, _ := strconv.Atoi(m[2])
-	return Segment{lane, number}, number > 0
+	return Segment{lane, number, m[3] == "zst"}, number > 0
 }
 
 // KeyName is the name of the key file n, 1 to 99.
@@ -107,7 +125,7 @@ func Known(name string, temp bool) bool {
 		name = strings.TrimSuffix(name, ".tmp")
 	}
 	switch name {
-	case IndexName, DriveName, BundleName, ExtrasName, ReadmeName, SumsName:
+	case IndexName, PlainIndex, DriveName, BundleName, ExtrasName, ReadmeName, SumsName:
 		return true
 	}
 	_, ok := ParseSegment(name)

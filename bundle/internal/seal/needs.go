@@ -25,10 +25,11 @@ const (
 	Signatures = "signatures" // of a bundle that has signature files
 	Baseline   = "baseline"   // of one that does not carry all that its images need
 	Drives     = "drives"     // of one on several drives
+	Plain      = "plain"      // of one that is not encrypted
 )
 
 // features are what this version can read beyond version 1 of the format.
-func features() []string { return []string{Baseline, Drives, Signatures} }
+func features() []string { return []string{Baseline, Drives, Plain, Signatures} }
 
 // Needs is what a reader must know to read a bundle, beyond version 1 of the
 // format. It stands in bundle.json, extras.json and the header of the index.
@@ -51,6 +52,9 @@ func Uses(version string, features ...string) Needs {
 	}
 	return Needs{Needs: slices.Sorted(slices.Values(features)), PackedBy: version}
 }
+
+// Has reports whether a feature is among them.
+func (n Needs) Has(feature string) bool { return slices.Contains(n.Needs, feature) }
 
 // NeedsError says which features a bundle needs that this version lacks.
 type NeedsError struct {
@@ -92,12 +96,13 @@ func (n Needs) Check() error {
 }
 
 // checkFiles checks a list of signature files of a seal, and of key files if there may be any,
-// in name order. Signature files are there only if the feature is.
+// in name order. Signature files are there only if the feature is, and no key files where nothing
+// is encrypted.
 func (n Needs) checkFiles(files []File, sealed string, keys bool) error {
 	last := ""
 	for _, f := range files {
 		of, _, ok := ParseSignature(f.Name)
-		if ok && (of != sealed || !slices.Contains(n.Needs, Signatures)) || !ok && (KeyNumber(f.Name) == 0 || !keys) || f.Name <= last {
+		if ok && (of != sealed || !n.Has(Signatures)) || !ok && (KeyNumber(f.Name) == 0 || !keys || n.Has(Plain)) || f.Name <= last {
 			return fmt.Errorf("%w: name %q", ErrFormat, f.Name)
 		}
 		if err := f.check(); err != nil {

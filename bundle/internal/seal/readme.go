@@ -4,8 +4,8 @@ package seal
 // parts the fifth one says how a bundle is signed, and the sixth one before that what a sparse
 // bundle lacks.
 const (
-	readme4 = readmeBegin + readmeRest
-	readme5 = readmeBegin + "%s" + readmeRest
+	readme4 = readmeBegin + readmeOpen + readmeLayout
+	readme5 = readmeBegin + "%s" + readmeOpen + readmeLayout
 )
 
 const readmeBegin = `This directory is bundle %s, written by satchel. It holds container images for
@@ -31,7 +31,7 @@ each group of lines into bash. First, go into this directory:
 
 `
 
-const readmeRest = readmeOpen + readmePush
+const readmeRest = readmeOpen + readmeLayout
 
 const readmeOpen = `Get the bundle's own key, with %s:
 
@@ -48,9 +48,12 @@ Check and open the bundle. The last line printed must say "complete":
     echo "complete: OUT/layout"
   )
 
-Do not leave out sha256sum: tar does not notice if the last files of a bundle are missing.
-
 `
+
+// readmeLayout is what becomes of the content, in all wordings since the fourth one.
+const readmeLayout = `Do not leave out sha256sum: tar does not notice if the last files of a bundle are missing.
+
+` + readmePush
 
 // readmePush is how images get from the layout into a registry.
 const readmePush = `OUT/layout is then an OCI image layout. This lists the DIGEST and the NAME of every image:

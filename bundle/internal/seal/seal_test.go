@@ -270,8 +270,11 @@ func TestNames(t *testing.T) {
 		seg         Segment
 		known, temp bool
 	}{
-		"s-00-00001.age":     {Segment{0, 1}, true, true},
-		"s-99-99999.age":     {Segment{99, 99999}, true, true},
+		"s-00-00001.age":     {Segment{0, 1, false}, true, true},
+		"s-99-99999.age":     {Segment{99, 99999, false}, true, true},
+		"s-99-99999.zst":     {Segment{99, 99999, true}, true, true},
+		"index.zst":          {known: true, temp: true},
+		"s-00-00001.zs":      {},
 		"s-00-00000.age":     {},
 		"s-100-00001.age":    {},
 		"s-0-00001.age":      {},

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 )
 
@@ -93,6 +92,9 @@ func (b Bundle) Marshal() ([]byte, error) {
 // Marshal gives the bytes of extras.json.
 func (e Extras) Marshal() ([]byte, error) {
 	e.Version = extrasVersion
+	if e.Files == nil {
+		e.Files = []File{}
+	}
 	return marshal(e)
 }
 
@@ -125,7 +127,7 @@ func ParseDrive(b []byte) (Drive, error) {
 	}
 	last := ""
 	for _, f := range d.Files {
-		if _, ok := ParseSegment(f.Name); !ok || f.Name <= last {
+		if s, ok := ParseSegment(f.Name); !ok || f.Name <= last || s.Plain != d.Plain() {
 			return d, fmt.Errorf("%w: segment name %q", ErrFormat, f.Name)
 		}
 		if err := f.check(); err != nil {
@@ -135,6 +137,15 @@ func ParseDrive(b []byte) (Drive, error) {
 	}
 	_, err := asWritten(b, d)
 	return d, err
+}
+
+// Plain reports whether the drive's segments are not encrypted.
+func (d Drive) Plain() bool {
+	if len(d.Files) == 0 {
+		return false
+	}
+	s, _ := ParseSegment(d.Files[0].Name)
+	return s.Plain
 }
 
 // ParseBundle reads bundle.json. The error is a *[NeedsError] for one that this
@@ -150,7 +161,7 @@ func ParseBundle(b []byte) (Bundle, error) {
 	if err := checkHead(s.Version, bundleVersion, s.Bundle); err != nil {
 		return s, err
 	}
-	if len(s.Drives) == 0 || len(s.Drives) > MaxDrives || (len(s.Drives) > 1) != slices.Contains(s.Needs.Needs, Drives) || s.Sequence < 1 || s.Sequence > MaxSequence || s.Index.Name != IndexName {
+	if len(s.Drives) == 0 || len(s.Drives) > MaxDrives || (len(s.Drives) > 1) != s.Has(Drives) || s.Sequence < 1 || s.Sequence > MaxSequence || s.Index.Name != IndexOf(s.Has(Plain)) {
 		return s, fmt.Errorf("%w: drives, sequence or index", ErrFormat)
 	}
 	if s.Stream != nil {
