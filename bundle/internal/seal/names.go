@@ -16,6 +16,7 @@ const (
 	ExtrasName = "extras.json"
 	ReadmeName = "README.txt"
 	SumsName   = "SHA256SUMS"
+	ParityName = "parity.json"
 	CopyDir    = "copy"
 )
 
@@ -25,6 +26,9 @@ const (
 	MaxDrives     = MaxLanes - 1 // each has a lane, and the last one the closing lane besides
 	MaxSegments   = 99999
 	MaxSignatures = 99 // of one seal
+	MaxGroups     = 999
+	MaxParity     = 99  // parity files of a group
+	MaxShards     = 256 // files of a group, those of parity among them
 )
 
 var (
@@ -32,6 +36,7 @@ var (
 	keyPattern     = regexp.MustCompile(`^key-([1-9][0-9]?)\.age$`)
 	signPattern    = regexp.MustCompile(`^(bundle\.json|drive\.json)(?:\.([2-9]|[1-9][0-9]))?\.sig$`)
 	flatPattern    = regexp.MustCompile(`^(bundle|drive)-json(?:-([2-9]|[1-9][0-9]))?\.sig$`)
+	parityPattern  = regexp.MustCompile(`^p-([0-9]{3})-([0-9]{2})\.par$`)
 	idPattern      = regexp.MustCompile(`^[a-z2-7]{16}$`)
 )
 
@@ -113,6 +118,29 @@ func IsSignature(name string) bool {
 // must be valid.
 func Label(id string, drive int) string {
 	return fmt.Sprintf("%s-%d", strings.ToUpper(id[:8]), drive)
+}
+
+// ParityFile is the place of a parity file: its group, and its number in the group, each from 1.
+type ParityFile struct{ Group, Number int }
+
+// String is the parity file's name.
+func (p ParityFile) String() string { return fmt.Sprintf("p-%03d-%02d.par", p.Group, p.Number) }
+
+// ParseParityFile reads a parity file's name.
+func ParseParityFile(name string) (ParityFile, bool) {
+	m := parityPattern.FindStringSubmatch(name)
+	if m == nil {
+		return ParityFile{}, false
+	}
+	group, _ := strconv.Atoi(m[1])
+	number, _ := strconv.Atoi(m[2])
+	return ParityFile{group, number}, group > 0 && number > 0
+}
+
+// IsParityFile reports whether name is that of a parity file.
+func IsParityFile(name string) bool {
+	_, ok := ParseParityFile(name)
+	return ok
 }
 
 // IsID reports whether s is a bundle ID.

@@ -1,0 +1,182 @@
+package parity
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"io/fs"
+	"runtime"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/satchel-airgap/satchel/bundle/internal/seal"
+)
+
+// Survey says which shards of a group are bad.
+type Survey struct {
+	g     Group
+	l     layout
+	table *Table
+	bad   [][]bool // by file, then by stripe; nil for a file that is whole
+}
+
+// Range is some bytes of a file.
+type Range struct{ From, To int64 } // To is the first one after them
+
+// Look finds the bad shards of a group. whole says which of its files are known to be as
+// they were written; the others are read, shard by shard. A shard that cannot be read is bad,
+// and so is one whose checksum is lost in all parity files. The error is that of a drive that has
+// gone away, or of the context.
+func Look(ctx context.Context, g Group, files Files, whole func(name string) bool, progress func(int64)) (*Survey, error) {
+	s := &Survey{g: g, l: layoutOf(g)}
+	s.table, s.bad = newTable(s.l), make([][]bool, s.l.width)
+	if err := s.readTables(files, whole); err != nil {
+		return nil, err
+	}
+	eg, ctx := errgroup.WithContext(ctx)
+	eg.SetLimit(runtime.GOMAXPROCS(0))
+	for i, f := range g.files() {
+		if !whole(f.Name) {
+			eg.Go(func() error { return s.look(ctx, i, f, files, progress) })
+		}
+	}
+	if err := eg.Wait(); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// readTables puts the table together from all parity files, whole ones first.
+func (s *Survey) readTables(files Files, whole func(name string) bool) error {
+	for _, first := range []bool{true, false} {
+		for _, f := range s.g.Parity {
+			if whole(f.Name) != first {
+				continue
+			}
+			in, err := files.Open(f.Name)
+			if err != nil {
+				if gone := files.Gone(err); gone != nil {
+					return gone
+				}
+				continue
+			}
+			all := s.table.read(in)
+			if err := in.Close(); err != nil || all {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// place is where the shards of a file are: how many bytes it has of them, and where in the file.
+func (s *Survey) place(file int) (size, from int64) {
+	if file < len(s.g.Data) {
+		return s.g.Data[file].Size, 0
+	}
+	return s.l.shards, s.l.at(0)
+}
+
+// look reads all shards of a file.
+func (s *Survey) look(ctx context.Context, file int, f seal.File, files Files, progress func(int64)) (err error) {
+	size, from := s.place(file)
+	bad := make([]bool, stripes(size, s.g.Shard))
+	s.bad[file] = bad
+	in, err := files.Open(f.Name)
+	if err != nil {
+		for i := range bad {
+			bad[i] = true
+		}
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		return files.Gone(err)
+	}
+	defer func() { err = errors.Join(err, in.Close()) }()
+	buf := make([]byte, min(s.g.Shard, 1<<20))
+	for stripe := range bad {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		off := int64(stripe) * s.g.Shard
+		n := min(s.g.Shard, size-off)
+		h := sha256.New()
+		for at := int64(0); at < n; at += int64(len(buf)) {
+			part := buf[:min(int64(len(buf)), n-at)]
+			if rerr := readFull(in, part, from+off+at); rerr != nil {
+				if gone := files.Gone(rerr); gone != nil {
+					return gone
+				}
+				bad[stripe] = true
+				break
+			}
+			h.Write(part)
+		}
+		if !s.table.knows(file, int64(stripe)) || !bytes.Equal(h.Sum(nil)[:sumSize], s.table.entry(file, int64(stripe))) {
+			bad[stripe] = true
+		}
+		if progress != nil {
+			progress(n)
+		}
+	}
+	return nil
+}
+
+// isBad reports whether a file's shard is bad; what lies behind its end never is.
+func (s *Survey) isBad(file int, stripe int64) bool {
+	b := s.bad[file]
+	return stripe < int64(len(b)) && b[stripe]
+}
+
+// beyond reports whether more shards of a stripe are bad than can be rebuilt.
+func (s *Survey) beyond(stripe int64) bool {
+	n := 0
+	for file := range s.bad {
+		if s.isBad(file, stripe) {
+			n++
+		}
+	}
+	return n > len(s.g.Parity)
+}
+
+// Damaged lists the segments that have bad shards, and are not known to be whole.
+func (s *Survey) Damaged() (list []seal.File) {
+	for i, f := range s.g.Data {
+		if s.bad[i] != nil {
+			list = append(list, f)
+		}
+	}
+	return list
+}
+
+// DamagedParity lists the parity files that are not known to be whole.
+func (s *Survey) DamagedParity() (list []seal.File) {
+	for i, f := range s.g.Parity {
+		if s.bad[len(s.g.Data)+i] != nil {
+			list = append(list, f)
+		}
+	}
+	return list
+}
+
+// Lost gives the bytes of a segment that cannot be rebuilt: nil if all can.
+func (s *Survey) Lost(name string) (list []Range) {
+	for i, f := range s.g.Data {
+		if f.Name != name {
+			continue
+		}
+		for stripe := range int64(len(s.bad[i])) {
+			if !s.bad[i][stripe] || !s.beyond(stripe) {
+				continue
+			}
+			r := Range{stripe * s.g.Shard, min((stripe+1)*s.g.Shard, f.Size)}
+			if n := len(list); n > 0 && list[n-1].To == r.From {
+				list[n-1].To = r.To
+			} else {
+				list = append(list, r)
+			}
+		}
+	}
+	return list
+}
