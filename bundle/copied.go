@@ -57,7 +57,7 @@ func unixLines(body []byte) []byte { return bytes.ReplaceAll(body, []byte("\r\n"
 // isText reports whether a file of the bundle is text.
 func isText(name string) bool {
 	switch strings.TrimPrefix(name, seal.CopyDir+"/") {
-	case seal.BundleName, seal.DriveName, seal.ExtrasName, seal.ReadmeName, seal.SumsName:
+	case seal.BundleName, seal.DriveName, seal.ExtrasName, seal.ParityName, seal.ReadmeName, seal.SumsName:
 		return true
 	}
 	return seal.IsSignature(strings.TrimPrefix(name, seal.CopyDir+"/"))
@@ -77,11 +77,11 @@ func damageOf(dir string, faults []Fault) error {
 	return &DamageError{Dir: dir, Faults: faults, Whole: onlyDerived(faults)}
 }
 
-// onlyDerived reports whether all faults are of second copies, and of files that follow
-// from others.
+// onlyDerived reports whether all faults are of second copies, of files that follow from
+// others, and of parity.
 func onlyDerived(faults []Fault) bool {
 	return !slices.ContainsFunc(faults, func(f Fault) bool {
-		return f.File != seal.ReadmeName && f.File != seal.SumsName && f.File != seal.CopyDir && !strings.HasPrefix(f.File, seal.CopyDir+"/")
+		return f.File != seal.ReadmeName && f.File != seal.SumsName && f.File != seal.CopyDir && !seal.IsParity(f.File) && !strings.HasPrefix(f.File, seal.CopyDir+"/")
 	})
 }
 

@@ -22,10 +22,12 @@ type driveDir struct {
 	bodies  map[string][]byte // of drive.json, bundle.json and extras.json
 	faults  []Fault           // of the small files and the listing
 	temps   []string
-	crlf    []string // files whose line ends a copy has changed
-	renamed bool     // the files have other names, which a copy has given them
-	pending []string // key files of a rekey that was interrupted
-	signing []string // signature files of a signing that was interrupted
+	crlf    []string     // files whose line ends a copy has changed
+	renamed bool         // the files have other names, which a copy has given them
+	pending []string     // key files of a rekey that was interrupted
+	signing []string     // signature files of a signing that was interrupted
+	adding  []string     // files of an interrupted [AddParity]
+	parity  *seal.Parity // nil where there is none, or none that can be read
 
 	signatures []signature // that are right
 	second     bool        // the seal is the second copy: good enough to look for faults, and no more
@@ -146,7 +148,7 @@ func (s *driveDir) compareListing() error {
 		bound[f.Name] = true
 		size, ok := sizes[f.Name]
 		switch {
-		case seal.IsSignature(f.Name): // they are read, below
+		case isText(f.Name): // signatures and parity.json are read, below
 		case !ok:
 			s.fault(f.Name, "is missing")
 		case size < f.Size:
@@ -162,6 +164,8 @@ func (s *driveDir) compareListing() error {
 			// What binds the key files cannot be read: that is the fault, and is reported already.
 		case !bound[f.Name] && s.isPending(f.Name):
 			s.pending = append(s.pending, f.Name)
+		case !bound[f.Name] && s.isAdding(f.Name):
+			s.adding = append(s.adding, f.Name)
 		case !bound[f.Name] && seal.Known(f.Name, false):
 			s.fault(f.Name, "is extra: it is not listed in any seal of this bundle")
 		case seal.Known(f.Name, true) && !seal.Known(f.Name, false):
@@ -173,6 +177,7 @@ func (s *driveDir) compareListing() error {
 			s.fault(name, "is not a regular file")
 		}
 	}
+	s.readParity()
 	return s.readSignatures(files)
 }
 

@@ -10,6 +10,7 @@ import (
 	"github.com/satchel-airgap/satchel/bundle/internal/keys"
 	"github.com/satchel-airgap/satchel/bundle/internal/media"
 	"github.com/satchel-airgap/satchel/bundle/internal/seal"
+	"github.com/satchel-airgap/satchel/oci/text"
 )
 
 // DriveError says that the drive refused an operation: it is full, read-only,
@@ -247,6 +248,25 @@ func (e *SigningError) Hint() string {
 
 // Permanent is true: reading it again does not finish the signing.
 func (e *SigningError) Permanent() bool { return true }
+
+// ParityError says that adding parity to a bundle was interrupted. What the bundle carries
+// is whole, and has no more protection than before.
+type ParityError struct {
+	Dir   string
+	Files []string // that belong to it
+}
+
+func (e *ParityError) Error() string {
+	return fmt.Sprintf("adding parity to the bundle in %s was interrupted; it left %s", e.Dir, text.Some(e.Files, 3))
+}
+
+// Hint says what to do now.
+func (e *ParityError) Hint() string {
+	return "run the same satchel parity again: it goes on; what the bundle carries is whole"
+}
+
+// Permanent is true: reading it again does not add what is missing.
+func (e *ParityError) Permanent() bool { return true }
 
 // FingerprintError says that the bundle is not the one whose fingerprint was given.
 type FingerprintError struct{ Want, Got Fingerprint }

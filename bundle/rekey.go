@@ -215,7 +215,7 @@ func (s *driveDir) undo(before derivedFiles) (list []step, err error) {
 			names = append(names, seal.CopyDir+"/"+f.Name)
 		}
 	}
-	if len(names) == 0 && len(s.unlisted()) == 0 {
+	if len(names) == 0 && len(s.unlisted()) == 0 && len(s.adding) == 0 {
 		return nil, nil
 	}
 	list = []step{{seal.SumsName, before.sums}, {seal.ReadmeName, before.readme}, {seal.CopyDir + "/" + seal.ExtrasName, before.extras}}

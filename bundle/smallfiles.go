@@ -29,6 +29,7 @@ type smallFiles struct {
 	sealed      []seal.File       // the index, drive.json and its signatures, bundle.json; drive.json alone on a drive that is not the last one
 	keys        map[string][]byte // the key files, by name
 	signatures  map[string][]byte // of bundle.json, by name; of drive.json on a drive that is not the last one
+	parity      []seal.File       // parity.json and the parity files, none where there is no parity
 	packedBy    string            // the version that made what extras.json needs a feature for; may be empty
 	extras      []byte            // extras.json as it stands, if it has more in it than this version writes
 }
@@ -47,16 +48,9 @@ func (s smallFiles) derive() (f derivedFiles, err error) {
 			extras.Files = append(extras.Files, seal.FileOf(name, body))
 		}
 	}
+	extras.Files = append(extras.Files, s.parity...)
 	slices.SortFunc(extras.Files, func(a, b seal.File) int { return cmp.Compare(a.Name, b.Name) })
-	if s.plain {
-		extras.Needs.Needs = append(extras.Needs.Needs, seal.Plain)
-	}
-	if len(s.signatures) > 0 {
-		extras.Needs.Needs = append(extras.Needs.Needs, seal.Signatures)
-	}
-	if len(extras.Needs.Needs) > 0 {
-		extras.PackedBy = s.packedBy
-	}
+	extras.Needs = seal.Uses(s.packedBy, s.added()...)
 	if f.extras = s.extras; f.extras == nil {
 		if f.extras, err = extras.Marshal(); err != nil {
 			return f, err
@@ -68,11 +62,27 @@ func (s smallFiles) derive() (f derivedFiles, err error) {
 	bound := append(slices.Clone(s.sealed), extras.Files...)
 	bound = append(bound, seal.FileOf(seal.ExtrasName, f.extras))
 	for _, b := range bound {
-		f.copies = append(f.copies, copyOf(b))
+		if !seal.IsParityFile(b.Name) {
+			f.copies = append(f.copies, copyOf(b))
+		}
 	}
 	list := slices.Concat(s.segments, bound, f.copies, []seal.File{seal.FileOf(seal.ReadmeName, f.readme)})
 	f.sums = seal.Sums(list)
 	return f, nil
+}
+
+// added are the features that extras.json needs.
+func (s smallFiles) added() (features []string) {
+	if s.plain {
+		features = append(features, seal.Plain)
+	}
+	if len(s.signatures) > 0 {
+		features = append(features, seal.Signatures)
+	}
+	if len(s.parity) > 0 {
+		features = append(features, seal.Parities)
+	}
+	return features
 }
 
 // readme says how each key file is opened, by what anyone can see of it.
@@ -138,9 +148,11 @@ func (v *verification) checkSmall(ctx context.Context) {
 	for _, name := range []string{seal.BundleName, seal.DriveName} {
 		bound = append(bound, v.counted(name))
 	}
+	bound = slices.DeleteFunc(bound, func(f seal.File) bool { return seal.IsParityFile(f.Name) }) // of which there is no copy
 	for _, f := range bound {
 		v.compare(ctx, copyOf(f))
 	}
+	v.checkAdding()
 	if v.extras.Bundle != "" {
 		v.counted(seal.ExtrasName)
 		v.checkDerived(ctx)
@@ -186,6 +198,9 @@ func (v *verification) checkDerived(ctx context.Context) {
 	}
 	if signed := v.signedLater(now, f); signed != nil {
 		may = append(may, *signed)
+	}
+	if added := v.addedLater(now); added != nil {
+		may = append(may, *added)
 	}
 	var readmes, sums, extras []seal.File
 	for _, m := range may {
@@ -243,6 +258,10 @@ func (s *driveDir) smallFiles() (smallFiles, error) {
 		all.extras = s.bodies[seal.ExtrasName]
 	}
 	for _, f := range s.extras.Files {
+		if seal.IsParity(f.Name) {
+			all.parity = append(all.parity, f)
+			continue
+		}
 		body, err := s.twice(f)
 		if err != nil {
 			return all, err
@@ -392,9 +411,11 @@ func (v *verification) checkCopies(bound []seal.File) {
 		name := seal.CopyDir + "/" + f.Name
 		original := f.Name == seal.ExtrasName || slices.ContainsFunc(bound, func(s seal.File) bool { return s.Name == f.Name })
 		switch {
-		case original || slices.Contains(v.pending, f.Name) || v.blamed(f.Name):
+		case original || slices.Contains(v.pending, f.Name) || slices.Contains(v.adding, f.Name) || v.blamed(f.Name):
 		case v.isPending(f.Name) && v.isKeyFile(name):
 			v.pending = append(v.pending, name)
+		case v.isAdding(f.Name):
+			v.checkAddedCopy(name)
 		case v.isUnlisted(f.Name, name):
 			if !v.hasFile(f.Name) {
 				v.temps = append(v.temps, name)

@@ -39,13 +39,15 @@ type Report struct {
 	Files             int         // files of the bundle
 	Bytes             int64       // in them
 	Faults            []Fault
-	Leftovers         []string // temporary files of a crash; harmless
-	UnfinishedRekey   []string // key files of a rekey that was interrupted
-	UnfinishedSigning []string // signatures of a signing that was interrupted
-	Signed            []Signed // who has signed it; without principals: nobody has asked whose key it is, or it does not count
-	Unlisted          []string // signature files that extras.json and SHA256SUMS do not name
-	LineEnds          []string // files whose line ends a copy has changed
-	Renamed           bool     // a copy has changed how names are written; they are understood
+	Leftovers         []string   // temporary files of a crash; harmless
+	UnfinishedRekey   []string   // key files of a rekey that was interrupted
+	UnfinishedSigning []string   // signatures of a signing that was interrupted
+	UnfinishedParity  []string   // files of an adding of parity that was interrupted
+	Protection        Protection // what parity files can rebuild
+	Signed            []Signed   // who has signed it; without principals: nobody has asked whose key it is, or it does not count
+	Unlisted          []string   // signature files that extras.json and SHA256SUMS do not name
+	LineEnds          []string   // files whose line ends a copy has changed
+	Renamed           bool       // a copy has changed how names are written; they are understood
 }
 
 // SealedSize gives the bytes that [Verify] will read, for a progress bar.
@@ -82,22 +84,28 @@ func (v *verification) outcome() error {
 	if err := v.usable(); err != nil {
 		return err
 	}
+	if len(v.faults) > 0 { // of parity alone
+		return damageOf(v.dir.Path(), v.faults)
+	}
 	if len(v.pending) > 0 {
 		return &RekeyError{Dir: v.dir.Path(), Files: v.pending}
 	}
 	if len(v.signing) > 0 {
 		return &SigningError{Dir: v.dir.Path(), Files: v.signing}
 	}
+	if len(v.adding) > 0 {
+		return &ParityError{Dir: v.dir.Path(), Files: v.adding}
+	}
 	return nil
 }
 
 // usable gives the error of a bundle that nothing is read from: its seals and the listing
-// have shown what is wrong with it.
+// have shown what is wrong with it. Nobody needs parity files to read a bundle that is whole.
 func (s *driveDir) usable() error {
 	if len(s.crlf) > 0 && !s.second {
 		return &CopyError{Dir: s.dir.Path(), Files: s.crlf, Faults: s.faults}
 	}
-	if len(s.faults) > 0 {
+	if slices.ContainsFunc(s.faults, func(f Fault) bool { return !seal.IsParity(f.File) }) {
 		return damageOf(s.dir.Path(), s.faults)
 	}
 	return nil
@@ -106,7 +114,7 @@ func (s *driveDir) usable() error {
 // Verify checks every byte of the bundle in dirs, without a key, on all cores and
 // in constant memory. Faults are listed in the report, all of them; the error is
 // a *[DamageError] if there is any, a *[CopyError] if a copy has changed line ends or
-// names, a *[RekeyError] or *[SigningError] if all that is wrong is a rekey or a signing that did not get to its end; an *[UnfinishedError], *[NoBundleError],
+// names, a *[RekeyError], *[SigningError] or *[ParityError] if all that is wrong is a rekey, a signing or an adding of parity that did not get to its end; an *[UnfinishedError], *[NoBundleError],
 // *[NeedsError], *[FingerprintError] or *[TrustError] if there was nothing to check.
 func Verify(ctx context.Context, dirs []string, opts VerifyOptions) (*Report, error) {
 	s, err := openToVerify(dirs, Wanted{Expect: opts.Expect, Trust: opts.Trust})
@@ -133,7 +141,7 @@ func Verify(ctx context.Context, dirs []string, opts VerifyOptions) (*Report, er
 	return &Report{
 		Dir: s.dir.Path(), Bundle: s.bundle.Bundle, Created: s.bundle.Created, Stream: streamOf(s.bundle), Sequence: s.bundle.Sequence, Fingerprint: finger, Plain: s.plain(),
 		Files: v.files, Bytes: v.bytes, Faults: s.faults, Leftovers: s.temps, UnfinishedRekey: v.pending,
-		LineEnds: s.crlf, Renamed: s.renamed, UnfinishedSigning: v.signing, Signed: s.signed(), Unlisted: s.unlisted(),
+		LineEnds: s.crlf, Renamed: s.renamed, UnfinishedSigning: v.signing, UnfinishedParity: v.adding, Protection: v.protection(), Signed: s.signed(), Unlisted: s.unlisted(),
 	}, err
 }
 
@@ -162,7 +170,7 @@ func (v *verification) run(ctx context.Context) error {
 
 // check hashes one bound file, unless its length has given it away already.
 func (v *verification) check(ctx context.Context, f seal.File) error {
-	if v.suspects[f.Name] || seal.IsSignature(f.Name) && slices.Contains(v.crlf, f.Name) {
+	if v.suspects[f.Name] || isText(f.Name) && slices.Contains(v.crlf, f.Name) {
 		return nil // the listing has shown what is wrong with it
 	}
 	got, err := hashFile(ctx, v.dir, f.Name, v.opts.Cold, v.opts.Progress)

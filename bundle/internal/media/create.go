@@ -115,3 +115,16 @@ func (d *Dir) WriteFile(name string, body []byte) error {
 	}
 	return p.Commit()
 }
+
+// WriteAt writes over bytes that were written before. After an error every further call fails.
+func (p *Pending) WriteAt(b []byte, off int64) (int, error) {
+	if p.err != nil {
+		return 0, p.err
+	}
+	if off < 0 || off+int64(len(b)) > p.n {
+		return 0, p.dir.fail("write", p.name+TempSuffix, fmt.Errorf("bytes %d to %d of %d", off, off+int64(len(b)), p.n))
+	}
+	n, err := p.f.WriteAt(b, off)
+	p.err = p.dir.fail("write", p.name+TempSuffix, err)
+	return n, p.err
+}

@@ -3,6 +3,7 @@ package parity
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 
 	"github.com/satchel-airgap/satchel/bundle/internal/seal"
 )
@@ -65,3 +66,37 @@ func (l layout) tables() [2]int64 { return [2]int64{l.head, l.head + l.table + l
 
 // at is the place of what belongs to the byte off of the segments.
 func (l layout) at(off int64) int64 { return l.head + l.table + off }
+
+// IsOf reports whether a file begins or ends with the head that a parity file of this name
+// has, of a group of this bundle and seal.
+func IsOf(in io.ReaderAt, size int64, name, bundle, sealed string) bool {
+	if isHead(in, 0, name, bundle, sealed) {
+		return true
+	}
+	for n := int64(blockSize); n <= maxHead && n <= size; n += blockSize {
+		if isHead(in, size-n, name, bundle, sealed) {
+			return true
+		}
+	}
+	return false
+}
+
+// maxHead is more than any head has: a line, and 256 files of some 130 bytes.
+const maxHead = 64 << 10
+
+func isHead(in io.ReaderAt, at int64, name, bundle, sealed string) bool {
+	line := make([]byte, len(headLine(name, nil)))
+	if readFull(in, line, at) != nil {
+		return false
+	}
+	var n int
+	if _, err := fmt.Sscanf(string(line), "satchel parity/1 "+name+" %08d ", &n); err != nil || n < 0 || n > maxHead {
+		return false
+	}
+	body := make([]byte, n)
+	if readFull(in, body, at+int64(len(line))) != nil || headLine(name, body) != string(line) {
+		return false
+	}
+	var h head
+	return json.Unmarshal(body, &h) == nil && h.Bundle == bundle && h.Seal == sealed
+}

@@ -75,7 +75,7 @@ func random(rnd *rand.Rand, sizes ...int) (drive, []seal.File) {
 // protect adds parity files to the drive; shard, if not 0, is the size of a shard.
 func protect(t testing.TB, d drive, list []seal.File, r Ratio, shard int64) seal.Parity {
 	t.Helper()
-	p, err := Plan(id, sum, list, r)
+	p, err := Plan(seal.Extras{Bundle: id, Seal: sum}, list, r)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -324,7 +324,7 @@ func TestWriteRefusesDamage(t *testing.T) {
 		"missing":   func(d drive, name string) { delete(d, name) },
 	} {
 		d, list := random(rand.New(rand.NewPCG(6, 0)), 5000, 6000)
-		p, err := Plan(id, sum, list, Ratio{1, 2})
+		p, err := Plan(seal.Extras{Bundle: id, Seal: sum}, list, Ratio{1, 2})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -362,6 +362,27 @@ func TestFinished(t *testing.T) {
 	}
 }
 
+func TestIsOf(t *testing.T) {
+	t.Parallel()
+	whole, list := random(rand.New(rand.NewPCG(10, 0)), 5000)
+	protect(t, whole, list, Ratio{2, 1}, 4096)
+	is := func(b []byte, name, bundle, seal string) bool {
+		return IsOf(bytes.NewReader(b), int64(len(b)), name, bundle, seal)
+	}
+	b := whole["p-001-02.par"]
+	if !is(b, "p-001-02.par", id, sum) || is(b, "p-001-01.par", id, sum) || is(b, "p-001-02.par", id[:15]+"a", sum) || is(b, "p-001-02.par", id, sum[2:]+"00") {
+		t.Error("a file is told from others by name, bundle and seal")
+	}
+	b[0] ^= 1
+	if !is(b, "p-001-02.par", id, sum) {
+		t.Error("the head at the end does not count")
+	}
+	b[len(b)-blockSize+100] ^= 1
+	if is(b, "p-001-02.par", id, sum) || is(nil, "p-001-02.par", id, sum) {
+		t.Error("a damaged head counts")
+	}
+}
+
 func TestPlan(t *testing.T) {
 	t.Parallel()
 	segments := func(n int, size int64) (list []seal.File) {
@@ -382,13 +403,13 @@ func TestPlan(t *testing.T) {
 		{21, 128 << 20, Ratio{2, 20}, 64 << 10, []int{11, 10}, nil},
 		{512, 128 << 20, Ratio{2, 254}, 64 << 10, []int{171, 171, 170}, nil},
 		{513, 128 << 20, Ratio{200, 50}, 128 << 10, nil, nil}, // the ratio is not of the grammar; only the shard is looked at
-		{8000, 128 << 20, Ratio{2, 200}, 1 << 20, nil, nil},    // 1 TB
+		{8000, 128 << 20, Ratio{2, 200}, 1 << 20, nil, nil},   // 1 TB
 		{2, 3 << 30, Ratio{1, 2}, 64 << 10, []int{2}, nil},
 		{200, 3 << 30, Ratio{56, 200}, 1 << 20, []int{200}, nil}, // a table of 64 KiB shards would be too large
 		{1000, 1 << 20, Ratio{1, 1}, 0, nil, ErrGroups},
 		{2, seal.MaxFileSize, Ratio{1, 2}, 0, nil, ErrSize},
 	} {
-		p, err := Plan(id, sum, segments(c.n, c.size), c.ratio)
+		p, err := Plan(seal.Extras{Bundle: id, Seal: sum}, segments(c.n, c.size), c.ratio)
 		var groups []int
 		for _, g := range p.Groups {
 			groups = append(groups, len(g.Data))
@@ -447,7 +468,7 @@ func BenchmarkWrite(b *testing.B) {
 	whole, list := random(rand.New(rand.NewPCG(9, 0)), slices.Repeat([]int{4 << 20}, 20)...)
 	for _, r := range []Ratio{{2, 20}, {4, 20}, {10, 20}} {
 		b.Run(fmt.Sprint(r), func(b *testing.B) {
-			p, err := Plan(id, sum, list, r)
+			p, err := Plan(seal.Extras{Bundle: id, Seal: sum}, list, r)
 			if err != nil {
 				b.Fatal(err)
 			}

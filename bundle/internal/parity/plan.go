@@ -46,10 +46,11 @@ var ErrSize = fmt.Errorf("a parity file would have more than %d bytes", int64(se
 
 // Plan divides segments, in name order, into groups, none larger than another by more than
 // one: neighbours are in different groups, because damage often spreads to files that were
-// written one after another. The parity files have no checksums yet. Errors: [ErrGroups],
+// written one after another. They are of the seal that of names. The parity files have no
+// checksums yet. Errors: [ErrGroups],
 // [ErrSize].
-func Plan(bundle, sealed string, segments []seal.File, r Ratio) (seal.Parity, error) {
-	p := seal.Parity{Bundle: bundle, Seal: sealed, Parity: r.Parity, Data: r.Data}
+func Plan(of seal.Extras, segments []seal.File, r Ratio) (seal.Parity, error) {
+	p := seal.Parity{Bundle: of.Bundle, Seal: of.Seal, Drive: of.Drive, Parity: r.Parity, Data: r.Data}
 	count := (len(segments) + r.Data - 1) / r.Data
 	if count > seal.MaxGroups {
 		return p, ErrGroups
@@ -110,14 +111,15 @@ func stripes(size, shard int64) int64 { return (size + shard - 1) / shard }
 
 // Group is a group of files of a bundle.
 type Group struct {
-	Bundle, Seal string
-	Shard        int64 // bytes of a shard; the last one of a file may have less
+	Bundle string
+	Seal   string // SHA-256 of bundle.json, or of drive.json, that binds its segments
+	Shard  int64  // bytes of a shard; the last one of a file may have less
 	seal.ParityGroup
 }
 
 // GroupOf is the group i, from 0, of a parity.json.
 func GroupOf(p seal.Parity, i int) Group {
-	return Group{Bundle: p.Bundle, Seal: p.Seal, Shard: p.Shard, ParityGroup: p.Groups[i]}
+	return Group{Bundle: p.Bundle, Seal: p.Seal + p.Drive, Shard: p.Shard, ParityGroup: p.Groups[i]}
 }
 
 // files are the segments, then the parity files.

@@ -143,6 +143,9 @@ func IsParityFile(name string) bool {
 	return ok
 }
 
+// IsParity reports whether name is that of parity.json or of a parity file.
+func IsParity(name string) bool { return name == ParityName || IsParityFile(name) }
+
 // IsID reports whether s is a bundle ID.
 func IsID(s string) bool { return idPattern.MatchString(s) }
 
@@ -157,7 +160,7 @@ func Known(name string, temp bool) bool {
 		return true
 	}
 	_, ok := ParseSegment(name)
-	return ok || KeyNumber(name) > 0 || IsSignature(name)
+	return ok || KeyNumber(name) > 0 || IsSignature(name) || IsParity(name)
 }
 
 // Canonical is the name of the grammar that a copy has written otherwise: in capitals, with

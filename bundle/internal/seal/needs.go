@@ -25,11 +25,12 @@ const (
 	Signatures = "signatures" // of a bundle that has signature files
 	Baseline   = "baseline"   // of one that does not carry all that its images need
 	Drives     = "drives"     // of one on several drives
+	Parities   = "parity"     // of one that has parity files
 	Plain      = "plain"      // of one that is not encrypted
 )
 
 // features are what this version can read beyond version 1 of the format.
-func features() []string { return []string{Baseline, Drives, Plain, Signatures} }
+func features() []string { return []string{Baseline, Drives, Parities, Plain, Signatures} }
 
 // Needs is what a reader must know to read a bundle, beyond version 1 of the
 // format. It stands in bundle.json, extras.json and the header of the index.
@@ -101,8 +102,10 @@ func (n Needs) Check() error {
 func (n Needs) checkFiles(files []File, sealed string, keys bool) error {
 	last := ""
 	for _, f := range files {
-		of, _, ok := ParseSignature(f.Name)
-		if ok && (of != sealed || !n.Has(Signatures)) || !ok && (KeyNumber(f.Name) == 0 || !keys || n.Has(Plain)) || f.Name <= last {
+		of, _, signed := ParseSignature(f.Name)
+		ok := signed && of == sealed && n.Has(Signatures) ||
+			keys && (KeyNumber(f.Name) > 0 && !n.Has(Plain) || IsParity(f.Name) && n.Has(Parities))
+		if !ok || f.Name <= last {
 			return fmt.Errorf("%w: name %q", ErrFormat, f.Name)
 		}
 		if err := f.check(); err != nil {

@@ -12,11 +12,12 @@ const (
 )
 
 // Parity is parity.json: which files of a bundle stand together in a group, and what
-// rebuilds them.
+// rebuilds them. It has Seal or Drive, as [Extras] has.
 type Parity struct {
 	Version string        `json:"satchel"`
 	Bundle  string        `json:"bundle"`
-	Seal    string        `json:"seal"`
+	Seal    string        `json:"seal,omitempty"`
+	Drive   string        `json:"drive,omitempty"`
 	Parity  int           `json:"parity"` // how many parity files a group has
 	Data    int           `json:"data"`   // how many segments a group has at most
 	Shard   int64         `json:"shard"`  // bytes of a file in one stripe
@@ -62,7 +63,7 @@ func (p Parity) check() error {
 	if err := checkHead(p.Version, parityVersion, p.Bundle); err != nil {
 		return err
 	}
-	if !IsSum(p.Seal) {
+	if !IsSum(p.Seal + p.Drive) {
 		return fmt.Errorf("%w: seal", ErrFormat)
 	}
 	if p.Parity < 1 || p.Parity > MaxParity || p.Data < 1 || p.Parity+p.Data > MaxShards {

@@ -1,0 +1,214 @@
+package bundle
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"slices"
+
+	"github.com/satchel-airgap/satchel/bundle/internal/parity"
+	"github.com/satchel-airgap/satchel/bundle/internal/seal"
+)
+
+// Protection says what can be lost of a bundle, and rebuilt from what is left. The zero value
+// is that of a bundle without parity files.
+type Protection struct {
+	Parity int   // parity files of each group: so many of its files may be lost
+	Groups []int // how many segments each group has
+}
+
+func protectionOf(p seal.Parity) Protection {
+	has := Protection{Parity: p.Parity}
+	for _, g := range p.Groups {
+		has.Groups = append(has.Groups, len(g.Data))
+	}
+	return has
+}
+
+// String says it in words: "any 2 of 20 segments"; "" without parity files.
+func (p Protection) String() string {
+	if len(p.Groups) == 0 {
+		return ""
+	}
+	least, most := slices.Min(p.Groups), slices.Max(p.Groups)
+	of := fmt.Sprint(most)
+	if least < most {
+		of = fmt.Sprintf("%d or %d", least, most)
+	}
+	s := fmt.Sprintf("any %d of %s segments", p.Parity, of)
+	if most == 1 {
+		s = "the only segment"
+	} else if p.Parity >= most {
+		s = fmt.Sprintf("all %s segments", of)
+	}
+	if len(p.Groups) > 1 {
+		s += fmt.Sprintf(" in each of %d groups", len(p.Groups))
+	}
+	return s
+}
+
+// Bytes is what the parity files of a bundle have together.
+func parityBytes(p seal.Parity) (n int64) {
+	for _, f := range p.Files() {
+		n += f.Size
+	}
+	return n
+}
+
+// hasParity reports whether extras.json names parity files.
+func (s *driveDir) hasParity() bool {
+	return slices.ContainsFunc(s.extras.Files, func(f seal.File) bool { return seal.IsParity(f.Name) })
+}
+
+// isAdding reports whether a file that nothing names may be one of an interrupted [AddParity],
+// which writes extras.json last.
+func (s *driveDir) isAdding(name string) bool {
+	return s.extras.Bundle != "" && seal.IsParity(name) && !s.hasParity()
+}
+
+// readParity reads the parity.json that extras.json names, or its copy, for which files
+// stand together.
+func (s *driveDir) readParity() {
+	if !s.hasParity() {
+		return
+	}
+	i := slices.IndexFunc(s.extras.Files, func(f seal.File) bool { return f.Name == seal.ParityName })
+	if i < 0 {
+		s.fault(seal.ExtrasName, "names parity files and no parity.json")
+		return
+	}
+	want := s.extras.Files[i]
+	body, err := s.readFile(seal.ParityName, seal.MaxSize)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		s.fault(seal.ParityName, "is missing")
+	case err != nil:
+		s.fault(seal.ParityName, "cannot be read: "+err.Error())
+	case seal.FileOf(seal.ParityName, body) != want:
+		s.fault(seal.ParityName, "has changed: its SHA-256 differs from the recorded one")
+	}
+	if seal.FileOf(seal.ParityName, body) != want {
+		body, _ = s.dir.ReadFile(seal.CopyDir+"/"+seal.ParityName, seal.MaxSize)
+		if body = unixLines(body); seal.FileOf(seal.ParityName, body) != want {
+			return
+		}
+	}
+	p, err := s.parseParity(body)
+	if err == nil && !slices.Equal(p.Files(), slices.DeleteFunc(slices.Clone(s.extras.Files), func(f seal.File) bool { return !seal.IsParityFile(f.Name) })) {
+		err = errors.New("it names other parity files than extras.json")
+	}
+	if err != nil {
+		s.fault(seal.ParityName, "cannot be used: "+err.Error())
+		return
+	}
+	s.parity = &p
+}
+
+// parseParity takes a parity.json if it is of the segments of this drive directory.
+func (s *driveDir) parseParity(body []byte) (seal.Parity, error) {
+	p, err := seal.ParseParity(body)
+	if err == nil {
+		err = parity.Check(p)
+	}
+	if err != nil {
+		return p, err
+	}
+	if p.Bundle != s.bundle.Bundle || p.Seal != s.extras.Seal || p.Drive != s.extras.Drive {
+		return p, errors.New("it belongs to another seal")
+	}
+	for _, g := range p.Groups {
+		for _, f := range g.Data {
+			if !slices.Contains(s.drive.Files, f) {
+				return p, fmt.Errorf("%s is not in drive.json as it is there", f.Name)
+			}
+		}
+	}
+	return p, nil
+}
+
+// protection is what the parity files can rebuild.
+func (s *driveDir) protection() Protection {
+	if s.parity == nil {
+		return Protection{}
+	}
+	return protectionOf(*s.parity)
+}
+
+// checkAdding tells what an interrupted [AddParity] has left from files that are extra.
+func (v *verification) checkAdding() {
+	v.adding = slices.DeleteFunc(v.adding, func(name string) bool {
+		if v.isAdded(name) {
+			return false
+		}
+		v.fault(name, "is extra: extras.json does not name it")
+		return true
+	})
+}
+
+func (v *verification) isAdded(name string) bool {
+	if name == seal.ParityName {
+		body, err := v.dir.ReadFile(name, seal.MaxSize)
+		if err == nil {
+			_, err = v.parseParity(body)
+		}
+		return err == nil
+	}
+	f, err := v.dir.Open(name)
+	if err != nil {
+		return false
+	}
+	defer func() { _ = f.Close() }() // it was read only
+	return parity.IsOf(f, f.Size, name, v.bundle.Bundle, v.extras.Seal+v.extras.Drive)
+}
+
+// checkAddedCopy looks at a copy of parity.json that extras.json does not name.
+func (v *verification) checkAddedCopy(name string) {
+	if _, ok := v.added(); ok && name == seal.CopyDir+"/"+seal.ParityName {
+		v.adding = append(v.adding, name)
+		return
+	}
+	v.fault(name, "is extra: it is a copy of nothing")
+}
+
+// added is the copy of a parity.json that an interrupted [AddParity] was to add; the copy
+// comes first.
+func (v *verification) added() (body []byte, ok bool) {
+	body, err := v.dir.ReadFile(seal.CopyDir+"/"+seal.ParityName, seal.MaxSize)
+	if err == nil {
+		_, err = v.parseParity(body)
+	}
+	return body, err == nil
+}
+
+// addedLater is what an interrupted [AddParity] was to make of the small files, nil if there
+// was none that got so far.
+func (v *verification) addedLater(now smallFiles) *derivedFiles {
+	if v.hasParity() {
+		return nil
+	}
+	body, ok := v.added()
+	if !ok {
+		return nil
+	}
+	p, err := seal.ParseParity(body)
+	if err != nil {
+		return nil
+	}
+	if copied, err := v.dir.ReadFile(seal.CopyDir+"/"+seal.ExtrasName, seal.MaxSize); err == nil {
+		if extras, err := seal.ParseExtras(unixLines(copied)); err == nil {
+			now.packedBy = extras.PackedBy
+		}
+	}
+	later, err := now.withParity(p, body).derive()
+	if err != nil {
+		return nil
+	}
+	return &later
+}
+
+// withParity adds a parity.json, and what it names.
+func (s smallFiles) withParity(p seal.Parity, body []byte) smallFiles {
+	s.extras = nil // what this version does not know of it may go: it would be among the needs else
+	s.parity = append([]seal.File{seal.FileOf(seal.ParityName, body)}, p.Files()...)
+	return s
+}
