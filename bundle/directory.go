@@ -33,6 +33,7 @@ type location struct {
 	adopted  bool   // its drive.json is lost, and the journal here knows it
 	copied   bool   // it has the seal's copy
 	renamed  bool   // its files have other names, which a copy has given them
+	copying  bool   // it is a copy that did not come to its end
 	short    string // name of a seal that a copy has cut short: the names of the rest are lost
 }
 

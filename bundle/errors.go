@@ -79,11 +79,15 @@ type UnfinishedError struct {
 	Dir     string
 	Running bool   // it is being written, see [Writing]
 	Who     string // writes it, as Writing gives it
+	Copy    bool   // it is a copy of a bundle that was interrupted
 }
 
 func (e *UnfinishedError) Error() string {
 	if e.Running {
 		return fmt.Sprintf("the bundle in %s is not finished yet: another satchel is writing it%s", e.Dir, e.Who)
+	}
+	if e.Copy {
+		return fmt.Sprintf("the copy in %s is unfinished: satchel copy was interrupted", e.Dir)
 	}
 	return fmt.Sprintf("the bundle in %s is unfinished: it was never sealed", e.Dir)
 }
@@ -92,6 +96,9 @@ func (e *UnfinishedError) Error() string {
 func (e *UnfinishedError) Hint() string {
 	if e.Running {
 		return waitForIt
+	}
+	if e.Copy {
+		return "run the same copy again; it resumes where it stopped"
 	}
 	return "run pack again where it was packed; it resumes where it stopped"
 }

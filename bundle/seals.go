@@ -45,6 +45,9 @@ func readSeals(p location, want Wanted) (s *seals, err error) {
 	if p.short != "" {
 		return nil, shortNames(p)
 	}
+	if p.copying {
+		return nil, &UnfinishedError{Dir: p.dir, Copy: true}
+	}
 	if !p.sealed && p.complete && p.copied {
 		return nil, &DamageError{Dir: p.dir, Faults: []Fault{{seal.BundleName, "is missing: the seal was lost, or sealing was interrupted"}}}
 	}

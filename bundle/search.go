@@ -102,7 +102,7 @@ func (s *search) read(dir string) (subs []string, marked bool, err error) {
 		for _, e := range entries {
 			switch name := e.Name(); {
 			case e.Type().IsRegular():
-				marked = marked || seal.MarksBundle(name)
+				marked = marked || seal.MarksBundle(name) || name == stateName
 			case e.IsDir() && !isIgnored(name):
 				subs = append(subs, name)
 			}
@@ -140,6 +140,9 @@ func identify(dir string) (p *location, err error) {
 	defer func() { err = errors.Join(err, d.Close()) }()
 	if p, err = lookIn(d); p != nil || err != nil {
 		return p, err
+	}
+	if p = unfinishedCopy(d); p != nil {
+		return p, nil
 	}
 	files, _, err := d.List(".")
 	if err != nil {

@@ -38,6 +38,7 @@ type smallFiles struct {
 type derivedFiles struct {
 	extras, readme, sums []byte
 	copies               []seal.File // what the copies must be
+	all                  []seal.File // every file of the directory
 }
 
 // derive builds extras.json, README.txt and SHA256SUMS.
@@ -68,6 +69,7 @@ func (s smallFiles) derive() (f derivedFiles, err error) {
 	}
 	list := slices.Concat(s.segments, bound, f.copies, []seal.File{seal.FileOf(seal.ReadmeName, f.readme)})
 	f.sums = seal.Sums(list)
+	f.all = append(list, seal.FileOf(seal.SumsName, f.sums))
 	return f, nil
 }
 

@@ -61,6 +61,17 @@ func (p *Pending) Size() int64 { return p.n }
 
 // Commit makes the bytes durable, then the name visible, then the name durable.
 func (p *Pending) Commit() error {
+	if err := p.complete(); err != nil {
+		return p.drop(err)
+	}
+	if err := p.dir.root.Rename(p.name+TempSuffix, p.name); err != nil {
+		return p.drop(p.dir.fail("rename", p.name+TempSuffix, err))
+	}
+	return p.dir.sync(path.Dir(p.name))
+}
+
+// complete makes the bytes durable and closes the file.
+func (p *Pending) complete() error {
 	err := p.err
 	if err == nil {
 		err = p.dir.fail("sync", p.name+TempSuffix, p.f.Sync())
@@ -71,13 +82,7 @@ func (p *Pending) Commit() error {
 	if cerr := p.f.Close(); err == nil {
 		err = p.dir.fail("close", p.name+TempSuffix, cerr)
 	}
-	if err != nil {
-		return p.drop(err)
-	}
-	if err := p.dir.root.Rename(p.name+TempSuffix, p.name); err != nil {
-		return p.drop(p.dir.fail("rename", p.name+TempSuffix, err))
-	}
-	return p.dir.sync(path.Dir(p.name))
+	return err
 }
 
 func (p *Pending) checkLength() error {

@@ -76,8 +76,8 @@ func Real(dir string) (string, error) {
 	}
 }
 
-// existing gives the part of path that is there.
-func existing(path string) string {
+// Existing gives the part of path that is there.
+func Existing(path string) string {
 	for path != filepath.Dir(path) {
 		if _, err := os.Stat(path); err == nil {
 			break

@@ -45,7 +45,7 @@ func (t Tables) Of(dir string) Mount {
 	if err != nil {
 		return Mount{}
 	}
-	path = existing(path)
+	path = Existing(path)
 	at := -1
 	var st unix.Statx_t
 	known := unix.Statx(unix.AT_FDCWD, path, unix.AT_STATX_DONT_SYNC, unix.STATX_MNT_ID, &st) == nil && st.Mask&unix.STATX_MNT_ID != 0

@@ -194,7 +194,7 @@ func plain(name string) string {
 // MayBeShort reports whether name may be what is left of that of a seal, as BUNDLE.JSO is.
 func MayBeShort(name string) bool {
 	base := plain(name)
-	return Canonical(name) == "" && strings.Contains(base, ".js") && (strings.HasPrefix(base, "bundle") || strings.HasPrefix(base, "drive"))
+	return Canonical(name) == "" && !strings.HasSuffix(base, ".tmp") && strings.Contains(base, ".js") && (strings.HasPrefix(base, "bundle") || strings.HasPrefix(base, "drive"))
 }
 
 // MarksBundle reports whether a file of that name says that its directory is a bundle's,

@@ -1,0 +1,301 @@
+package bundle
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/satchel-airgap/satchel/bundle/internal/media"
+	"github.com/satchel-airgap/satchel/bundle/internal/seal"
+)
+
+// stateName is the file of an interrupted copy that says of which drive directory it is: the
+// drive seal under its temporary name.
+const stateName = seal.DriveName + media.TempSuffix
+
+// unfinishedCopy finds the beginning of a copy in a directory.
+func unfinishedCopy(d *media.Dir) *location {
+	body, err := d.ReadFile(stateName, seal.MaxSize)
+	if err != nil {
+		return nil
+	}
+	drive, err := seal.ParseDrive(body)
+	if err != nil || !drive.Complete { // pack begins with one that is not
+		return nil
+	}
+	return &location{dir: d.Path(), id: drive.Bundle, copying: true}
+}
+
+// Place is the directory that a copy into dest gets: in the root of a mount one of its own,
+// satchel-<id>, as pack makes it; for one drive of several drive-NN, so that the others can
+// stand beside it; else dest itself.
+func (d *Original) Place(dest string) (string, error) {
+	root, err := media.IsMountRoot(dest)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+	case err != nil:
+		return "", err
+	case root:
+		return filepath.Join(dest, dirPrefix+d.Bundle), nil
+	}
+	if d.Of < 2 || d.begunIn(dest) {
+		return dest, nil
+	}
+	return filepath.Join(dest, fmt.Sprintf("drive-%02d", d.Drive)), nil
+}
+
+// begunIn reports whether a copy of this drive directory stands in dir, or the beginning of one.
+func (d *Original) begunIn(dir string) bool {
+	for _, name := range []string{seal.DriveName, stateName} {
+		body, err := os.ReadFile(filepath.Join(dir, name))
+		if err == nil && string(body) == string(d.bodies[seal.DriveName]) {
+			return true
+		}
+	}
+	return false
+}
+
+// Copying is a copy of one drive directory, from its first look at the destination on.
+type Copying struct {
+	from   *Original
+	path   string
+	into   *media.Dir // nil as long as it is not there
+	unlock func() error
+	found  map[string]int64 // sizes of the files of the grammar that are there
+	sealed bool             // it has the seals already
+	begun  bool             // it has a part of this copy
+}
+
+// CopyInto looks at dir, where a copy is to stand: it must be new or empty, or have a copy of
+// the same drive directory, whole or not. It writes nothing. The error is a *[RefusedError]
+// for anything else that is there: other files and other bundles are never touched.
+func (d *Original) CopyInto(dir string) (*Copying, error) {
+	if sameDir(d.Dir, dir) {
+		return nil, &RefusedError{Dir: dir, Reason: "it is the directory that is copied", hint: "name another directory"}
+	}
+	c := &Copying{from: d, path: dir}
+	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
+		if to, ok := dangling(dir); ok {
+			return nil, &media.Error{Op: "write to", Path: dir, Err: fmt.Errorf("it is a symbolic link to %s, which does not exist%.0w", to, fs.ErrNotExist)}
+		}
+		return c, nil
+	}
+	return c, c.open()
+}
+
+// open locks the directory and looks at what is there.
+func (c *Copying) open() (err error) {
+	if c.into, err = media.OpenDir(c.path); err != nil {
+		return err
+	}
+	c.unlock, err = c.into.Lock()
+	if errors.Is(err, media.ErrLocked) {
+		err = &RefusedError{Dir: c.path, Reason: "another satchel is writing to it", Busy: true, hint: waitForIt}
+	}
+	if err == nil {
+		err = c.look()
+	}
+	if err != nil {
+		return errors.Join(err, c.Close())
+	}
+	return nil
+}
+
+// Close lets others have the directory.
+func (c *Copying) Close() (err error) {
+	if c.unlock != nil {
+		err, c.unlock = c.unlock(), nil
+	}
+	if c.into != nil {
+		err, c.into = errors.Join(err, c.into.Close()), nil
+	}
+	return err
+}
+
+// Begun reports whether an earlier run has begun the copy; Whole, whether it has ended it, by
+// what can be seen without reading.
+func (c *Copying) Begun() bool { return c.begun }
+
+// Whole reports whether every file is there, with its size, and the seals are.
+func (c *Copying) Whole() bool { return c.sealed && len(c.missing()) == 0 }
+
+// look finds out whose files are there.
+func (c *Copying) look() error {
+	c.found = map[string]int64{}
+	for _, sub := range []string{".", seal.CopyDir} {
+		files, others, err := c.into.List(sub)
+		if err != nil {
+			return err
+		}
+		for _, name := range others {
+			if seal.Known(name, true) {
+				return c.refuse("%s in it is not a regular file", name)
+			}
+		}
+		for _, f := range files {
+			if seal.Known(f.Name, true) {
+				c.found[strings.TrimPrefix(sub+"/", "./")+f.Name] = f.Size
+			}
+		}
+	}
+	if err := c.lookAtSeals(); err != nil || !c.begun {
+		return cmp.Or(err, c.lookAtOthers())
+	}
+	return c.lookAtFiles()
+}
+
+// lookAtSeals says whether what is there is of this copy.
+func (c *Copying) lookAtSeals() error {
+	for _, name := range []string{seal.DriveName, seal.BundleName, stateName} {
+		if _, ok := c.found[name]; !ok {
+			continue
+		}
+		want, mine := c.from.bodies[strings.TrimSuffix(name, media.TempSuffix)]
+		body, err := c.into.ReadFile(name, seal.MaxSize)
+		if err != nil {
+			return err
+		}
+		other, perr := seal.ParseDrive(body)
+		switch {
+		case mine && string(body) == string(want):
+			c.begun = true
+		case name == stateName && (perr != nil || c.begun): // cut off before the copy had begun, or left by another run of it
+		case perr == nil && other.Bundle == c.from.Bundle && other.Drive != c.from.Drive:
+			return c.refuse("it has drive %d of bundle %s, and this is drive %d", other.Drive, other.Bundle, c.from.Drive)
+		case perr == nil && other.Bundle != c.from.Bundle:
+			return c.refuse("it has another bundle, %s", other.Bundle)
+		default:
+			return c.refuse("its %s is not that of the bundle in %s", name, c.from.Dir)
+		}
+	}
+	c.sealed = c.begun
+	for name := range c.from.bodies {
+		_, ok := c.found[name]
+		c.sealed = c.sealed && ok
+	}
+	return nil
+}
+
+// lookAtOthers makes sure that a directory in which no copy was begun is empty.
+func (c *Copying) lookAtOthers() error {
+	for name := range c.found {
+		if !strings.HasSuffix(name, media.TempSuffix) {
+			return c.refuse("it has files of a bundle, %s, and nothing there says of which one", name)
+		}
+	}
+	other, err := firstNot(c.path, func(name string) bool {
+		_, ok := c.found[name]
+		return ok || name == seal.CopyDir
+	})
+	if err == nil && other != "" {
+		err = c.refuse("it is not empty: it has %s", other)
+	}
+	return err
+}
+
+// lookAtFiles refuses a copy that has what the original does not have: a rekey or a
+// signature of its own would be lost.
+func (c *Copying) lookAtFiles() error {
+	known := map[string]seal.File{}
+	for _, f := range c.from.files {
+		known[f.Name] = f
+	}
+	for name := range c.found {
+		if _, ok := known[name]; !ok && !strings.HasSuffix(name, media.TempSuffix) {
+			return c.refuse("the copy there has %s, and the bundle in %s does not", name, c.from.Dir)
+		}
+	}
+	body, err := c.into.ReadFile(seal.ExtrasName, seal.MaxSize)
+	if err != nil {
+		return nil //nolint:nilerr // one that cannot be read is written anew
+	}
+	extras, err := seal.ParseExtras(body)
+	if err != nil || extras.Bundle != c.from.Bundle {
+		return nil //nolint:nilerr // as above
+	}
+	for _, f := range extras.Files {
+		if known[f.Name] != f {
+			return c.refuse("the copy there has another %s than the bundle in %s", f.Name, c.from.Dir)
+		}
+	}
+	return nil
+}
+
+func (c *Copying) refuse(format string, args ...any) error {
+	return &RefusedError{Dir: c.path, Reason: fmt.Sprintf(format, args...), hint: "name another directory; nothing was written"}
+}
+
+// missing lists the files that are not there with their sizes: those that are must still be
+// hashed.
+func (c *Copying) missing() (list []seal.File) {
+	for _, f := range c.from.files {
+		if size, ok := c.found[f.Name]; !ok || size != f.Size {
+			list = append(list, f)
+		}
+	}
+	return list
+}
+
+// Left gives the bytes that are still to be written, as far as can be seen without reading.
+func (c *Copying) Left() (bytes int64) {
+	for _, f := range c.missing() {
+		bytes += f.Size
+	}
+	return bytes
+}
+
+// Need says how much room the rest of the copy takes on a drive with clusters of that size,
+// in bytes and in files, besides what is there.
+func (c *Copying) Need(cluster int64) (bytes, files int64) {
+	list := c.missing()
+	if len(list) == 0 {
+		return 0, 0
+	}
+	for _, f := range list {
+		bytes += roundUp(f.Size, cluster)
+	}
+	for name, size := range c.found {
+		if strings.HasSuffix(name, media.TempSuffix) {
+			bytes -= roundUp(size, cluster) // it is replaced, or removed
+		}
+	}
+	const perName = 256 // bytes of an entry in a directory, at most
+	bytes += roundUp(int64(len(list))*perName, cluster) + 4*cluster
+	return max(bytes, 0), int64(len(list)) + 2
+}
+
+// Room asks the file system of the copy for its room. The directory itself may not be there.
+func (c *Copying) Room() (Space, error) {
+	dir, err := media.Real(c.path)
+	if err != nil {
+		return Space{}, err
+	}
+	return SpaceOf(media.Existing(dir))
+}
+
+// Beside reports whether two copies are on one file system.
+func (c *Copying) Beside(other *Copying) bool {
+	a, errA := media.Real(c.path)
+	b, errB := media.Real(other.path)
+	return errA == nil && errB == nil && media.SameFileSystem(media.Existing(a), media.Existing(b))
+}
+
+// Work gives the bytes that [Copying.Run] is going to write and to read back, for a progress
+// bar.
+func (c *Copying) Work() (bytes int64) {
+	for _, f := range c.from.files {
+		if turn(f.Name) != turnSeals {
+			bytes += f.Size
+		}
+	}
+	for _, f := range c.missing() {
+		if turn(f.Name) != turnSeals {
+			bytes += f.Size
+		}
+	}
+	return bytes
+}

@@ -1,0 +1,279 @@
+package copying
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"sync"
+
+	"golang.org/x/time/rate"
+
+	"github.com/satchel-airgap/satchel/bundle"
+	"github.com/satchel-airgap/satchel/cmd/satchel/internal/notice"
+	"github.com/satchel-airgap/satchel/oci/text"
+)
+
+// Options say what is copied where.
+type Options struct {
+	From  []string // drive directories of one bundle
+	Into  []string // destinations
+	Want  bundle.Wanted
+	State string // directory of the journals of this host
+	Rate  int64  // bytes a second that are written, all together; 0 for no limit
+
+	notice.To
+}
+
+// Result is what was copied.
+type Result struct {
+	Bundle      string             `json:"bundle"` // its ID
+	Fingerprint bundle.Fingerprint `json:"fingerprint,omitempty"`
+	Copies      []Copied           `json:"copies"`
+}
+
+// Copied is one copy of one drive directory, that is whole.
+type Copied struct {
+	From      string `json:"from"`
+	Dir       string `json:"dir"`
+	Drive     int    `json:"drive"`
+	Label     string `json:"label,omitempty"`
+	Files     int    `json:"files"`
+	Bytes     int64  `json:"bytes"`
+	Unchanged bool   `json:"unchanged,omitempty"` // it was whole before this run
+}
+
+// CountError says that drive directories and destinations do not go together.
+type CountError struct{ Drives, Destinations int }
+
+func (e *CountError) Error() string {
+	return fmt.Sprintf("there are %s to copy and %s", text.Count(e.Drives, "drive directory", "drive directories"), text.Count(e.Destinations, "destination", "destinations"))
+}
+
+// Hint says what to do now.
+func (e *CountError) Hint() string {
+	return "name one destination for each drive directory, or one for all"
+}
+
+// job is one drive directory on its way to one place.
+type job struct {
+	from *bundle.Original
+	dest string // as it was named
+	to   *bundle.Copying
+	dir  string
+	on   bundle.Mount
+	done Copied
+}
+
+type run struct {
+	Options
+	sources []*bundle.Original
+	jobs    []*job
+}
+
+// Run copies drive directories, reads every byte of the copies back, and makes them durable.
+// Those for different file systems are copied at the same time; one that fails does not stop
+// the others. The result has the copies that are whole, also after an error.
+func Run(ctx context.Context, opts Options) (_ *Result, err error) {
+	r := &run{Options: opts}
+	defer func() { err = errors.Join(err, r.close()) }()
+	if err := r.open(ctx); err != nil {
+		return nil, err
+	}
+	if err := r.arrange(); err != nil {
+		return nil, err
+	}
+	if err := r.checkRoom(); err != nil {
+		return nil, err
+	}
+	err = r.copyAll(ctx)
+	res := &Result{Bundle: r.sources[0].Bundle}
+	for _, j := range r.jobs {
+		if j.done.Dir != "" {
+			res.Copies = append(res.Copies, j.done)
+			res.Fingerprint = cmp.Or(res.Fingerprint, j.from.Fingerprint)
+		}
+	}
+	return res, err
+}
+
+// open reads the seals of what is copied.
+func (r *run) open(ctx context.Context) error {
+	for _, dir := range r.From {
+		d, err := bundle.OpenOriginal(ctx, dir, r.Want)
+		if err != nil {
+			return err
+		}
+		r.sources = append(r.sources, d)
+	}
+	return nil
+}
+
+func (r *run) close() (err error) {
+	for _, j := range r.jobs {
+		err = errors.Join(err, j.to.Close())
+	}
+	for _, d := range r.sources {
+		err = errors.Join(err, d.Close())
+	}
+	return err
+}
+
+// arrange gives each drive directory its place: all go into one destination, one goes into
+// all, or each into its own.
+func (r *run) arrange() error {
+	n, m := len(r.sources), len(r.Into)
+	for i := range max(n, m) {
+		switch {
+		case n == 1:
+			r.jobs = append(r.jobs, &job{from: r.sources[0], dest: r.Into[i]})
+		case m == 1:
+			r.jobs = append(r.jobs, &job{from: r.sources[i], dest: r.Into[0]})
+		case n == m:
+			r.jobs = append(r.jobs, &job{from: r.sources[i], dest: r.Into[i]})
+		default:
+			return &CountError{n, m}
+		}
+	}
+	places := map[string]bool{}
+	for i, j := range r.jobs {
+		if err := r.place(j); err != nil {
+			r.jobs = r.jobs[:i] // those that are open
+			return err
+		}
+		if abs, err := filepath.Abs(j.dir); err == nil && places[abs] {
+			r.jobs = r.jobs[:i+1]
+			return &bundle.RefusedError{Dir: j.dest, Reason: "it is named twice"}
+		} else if err == nil {
+			places[abs] = true
+		}
+	}
+	return nil
+}
+
+// place looks at where a copy is to stand.
+func (r *run) place(j *job) (err error) {
+	if j.on, err = bundle.CheckMount(j.dest, r.State); err != nil {
+		return err
+	}
+	if j.dir, err = j.from.Place(j.dest); err != nil {
+		return err
+	}
+	if j.to, err = j.from.CopyInto(j.dir); err != nil {
+		return err
+	}
+	if j.on.Memory != "" {
+		r.Warn("%s is in memory (%s): what is copied there is lost when this host restarts", j.dest, j.on.Memory)
+	}
+	return nil
+}
+
+// checkRoom compares the free space of each file system with what all copies on it need.
+func (r *run) checkRoom() error {
+	for i, j := range r.jobs {
+		room, err := j.to.Room()
+		if err != nil {
+			return err
+		}
+		var need, files int64
+		begun, first := false, true
+		for k, o := range r.jobs {
+			if !o.to.Beside(j.to) {
+				continue
+			}
+			first = first && k >= i
+			n, f := o.to.Need(room.Cluster)
+			need, files, begun = need+n, files+f, begun || o.to.Begun()
+		}
+		switch {
+		case !first: // it was looked at with the one before
+		case room.Unknown:
+			r.Warn("the file system of %s does not report how much space it has: %s are needed", j.dest, bundle.FormatSize(need))
+		case room.Free < need:
+			return &bundle.SpaceError{Dir: j.dest, Need: need, Free: room.Free, Cluster: room.Cluster, Begun: begun}
+		case room.Files >= 0 && room.Files < files:
+			return &bundle.SpaceError{Dir: j.dest, NeedFiles: files, FreeFiles: room.Files, Begun: begun}
+		}
+	}
+	return nil
+}
+
+// copyAll copies for different file systems at the same time, for one in turn.
+func (r *run) copyAll(ctx context.Context) error {
+	var total int64
+	var lines [][]*job // each for one file system
+	for _, j := range r.jobs {
+		total += j.to.Work()
+		i := 0
+		for i < len(lines) && !lines[i][0].to.Beside(j.to) {
+			i++
+		}
+		if i == len(lines) {
+			lines = append(lines, nil)
+		}
+		lines[i] = append(lines[i], j)
+	}
+	bar := r.Progress("copying and reading back", 0, total)
+	defer bar.End()
+	opts := bundle.CopyOptions{Progress: bar.Add, Pace: pace(r.Rate)}
+	errs := make([]error, len(lines))
+	var all sync.WaitGroup
+	for i, line := range lines {
+		all.Go(func() {
+			for _, j := range line {
+				if err := r.copyOne(ctx, j, opts); err != nil {
+					errs[i] = errors.Join(errs[i], err)
+				}
+			}
+		})
+	}
+	all.Wait()
+	return errors.Join(errs...)
+}
+
+// copyOne copies one drive directory, and makes sure that the drive has it.
+func (r *run) copyOne(ctx context.Context, j *job, opts bundle.CopyOptions) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	unchanged := j.to.Whole()
+	if j.to.Begun() && !unchanged {
+		r.Info("resuming the copy in %s", j.dir)
+	}
+	if err := j.to.Run(ctx, opts); err != nil {
+		return err
+	}
+	if err := cmp.Or(bundle.Release(j.dir), j.on.Check()); err != nil {
+		return err
+	}
+	files, bytes := j.from.Size()
+	j.done = Copied{From: j.from.Dir, Dir: j.dir, Drive: j.from.Drive, Label: j.from.Label, Files: files, Bytes: bytes, Unchanged: unchanged}
+	did := "copied " + j.from.Dir + " into"
+	if unchanged {
+		did = "the bundle was there already, in"
+	}
+	r.Info("%s %s; read back: %s, %s, all as they were written", did, j.dir, text.Count(files, "file", "files"), bundle.FormatSize(bytes))
+	r.sayWhere(j)
+	return nil
+}
+
+// sayWhere says whether there is a drive to be taken away.
+func (r *run) sayWhere(j *job) {
+	switch {
+	case j.on.Memory != "":
+		r.Info("everything is in memory (%s): copy it to a drive before this host restarts", j.on.Memory)
+	case j.on.Removable():
+		r.Info("everything is on the drive at %s: unmount it, then it is safe to remove", j.dest)
+	default:
+		r.Info("everything is on the disk")
+	}
+}
+
+// pace holds writing to a rate; nil for none.
+func pace(bytesPerSecond int64) func(context.Context, int) error {
+	if bytesPerSecond <= 0 {
+		return nil
+	}
+	return rate.NewLimiter(rate.Limit(bytesPerSecond), bundle.MostPaced).WaitN
+}
