@@ -137,12 +137,12 @@ func asNeeds(dir string, err error) error {
 type PlainError struct{ Dir string }
 
 func (e *PlainError) Error() string {
-	return fmt.Sprintf("the bundle in %s is not encrypted: it was packed with --no-encryption, or is not the one that you expect", e.Dir)
+	return fmt.Sprintf("the bundle in %s is not encrypted: who had the drive could read all of it, and make another", e.Dir)
 }
 
 // Hint says what to do now.
 func (e *PlainError) Hint() string {
-	return "if it is meant to be like that, compare its fingerprint with the one on paper and run the same command with --allow-unencrypted"
+	return "if it is meant to be like that, compare its fingerprint with the one on paper, and allow it"
 }
 
 // Permanent is true: it stays as it is.

@@ -283,7 +283,7 @@ func (o checkOptions) bundles(ctx context.Context, a *app, dirs []string, job *c
 		if err != nil {
 			return end, err
 		}
-		r, err := bundle.Open(ctx, []string{dir}, want, ids)
+		r, err := a.openBundle(ctx, []string{dir}, want, ids)
 		if err != nil {
 			return end, err
 		}

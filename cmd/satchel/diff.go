@@ -102,7 +102,7 @@ func (o diffOptions) compare(ctx context.Context, a *app, args []string) (c *cha
 	if err != nil {
 		return nil, err
 	}
-	r, err := bundle.Open(ctx, []string{dir}, want, ids)
+	r, err := a.openBundle(ctx, []string{dir}, want, ids)
 	if err != nil {
 		return nil, err
 	}
@@ -113,7 +113,7 @@ func (o diffOptions) compare(ctx context.Context, a *app, args []string) (c *cha
 	if dir, err = a.choose(ctx, args[1], wanted{}); err != nil {
 		return nil, err
 	}
-	other, err := bundle.Open(ctx, []string{dir}, bundle.Wanted{Trust: want.Trust}, ids)
+	other, err := a.openBundle(ctx, []string{dir}, bundle.Wanted{Trust: want.Trust, Plain: want.Plain}, ids)
 	if err != nil {
 		return nil, fmt.Errorf("the other bundle: %w", err)
 	}

@@ -49,8 +49,8 @@ const exitHelp = `Exit status:
   3    finished with gaps (--keep-going), without signatures that nodes demand, or
        with things that a registry refused to delete; they are listed. Or check found
        what would fail, or what applications of a cluster need is unknown
-  4    the bundle is damaged, unfinished, incomplete, not the one expected, or not
-       signed by somebody whom --trust names
+  4    the bundle is damaged, unfinished, incomplete, not the one expected, not
+       signed by somebody whom --trust names, or not encrypted and nobody allowed that
   5    wrong or missing key
   6    no space, or a drive is missing or read-only
   7    a registry refused or could not be reached
@@ -95,7 +95,7 @@ func exitCode(err error) int {
 		return exitUsage
 	case errors.Is(err, bundle.ErrWrongKey), errors.Is(err, bundle.ErrNoKey), as[*bundle.SignerError](err):
 		return exitKey
-	case as[*bundle.UnfinishedError](err), as[*unpack.BaselineError](err), as[*serve.LackingError](err), as[*bundle.FingerprintError](err), as[*bundle.RekeyError](err), as[*bundle.SigningError](err), as[*bundle.ParityError](err), as[*bundle.TrustError](err), as[*untrustedError](err):
+	case as[*bundle.UnfinishedError](err), as[*unpack.BaselineError](err), as[*serve.LackingError](err), as[*bundle.FingerprintError](err), as[*bundle.RekeyError](err), as[*bundle.SigningError](err), as[*bundle.ParityError](err), as[*bundle.TrustError](err), as[*untrustedError](err), as[*bundle.PlainError](err):
 		return exitDamaged
 	case as[*bundle.SpaceError](err), as[*bundle.NoBundleError](err), as[*bundle.MissingError](err), as[*bundle.DriveError](err), as[*bundle.TooLargeError](err),
 		as[*bundle.MountError](err), as[*bundle.StateError](err), as[*serve.StateError](err), as[*cache.Error](err), as[*limitError](err), as[*tempError](err), as[*logSpaceError](err), as[*manifests.TempError](err),

@@ -138,6 +138,7 @@ type readerFlags struct {
 	expect          string
 	trust           trustFlags
 	bundle          string // ID
+	unencrypted     bool   // may be opened too
 }
 
 func addExpect(f *pflag.FlagSet, expect *string) {
@@ -145,6 +146,12 @@ func addExpect(f *pflag.FlagSet, expect *string) {
 }
 
 func addReaderFlags(f *pflag.FlagSet, r *readerFlags) {
+	addKeyFlags(f, r)
+	f.BoolVar(&r.unencrypted, "allow-unencrypted", false, "also open a bundle that is not encrypted (pack --no-encryption): it needs no key, and only --expect and --trust show whose it is")
+}
+
+// addKeyFlags defines those of a command that is about the keys of a bundle.
+func addKeyFlags(f *pflag.FlagSet, r *readerFlags) {
 	f.StringArrayVarP(&r.identities, "identity", "i", nil, "key `FILE` of age, of an age plugin, or of SSH (may be given more than once)")
 	f.BoolVar(&r.passphrase, "passphrase", false, "open with a passphrase, asked for on the terminal")
 	f.StringArrayVar(&r.passphraseFiles, "passphrase-file", nil, "open with the passphrase in the first line of `FILE`")
@@ -204,6 +211,7 @@ func (r readerFlags) parse(ui *bundle.UI) (bundle.Wanted, []bundle.Identity, err
 	if err != nil {
 		return want, nil, err
 	}
+	want.Plain = r.unencrypted
 	ids, err := bundle.ReadIdentities(r.identities, ui)
 	if err != nil {
 		return want, nil, usage(err, "-i takes a key file as satchel keygen, age-keygen or an age plugin writes it, or an SSH private key")

@@ -150,6 +150,8 @@ func flagsFor(err error) string {
 		if errors.Is(e.Err, syscall.EFBIG) {
 			return "--segment-size SIZE"
 		}
+	case *bundle.PlainError:
+		return "--allow-unencrypted"
 	case *bundle.SigningError:
 		return "satchel sign --sign-key KEY DIR"
 	case *bundle.SignerError:

@@ -60,7 +60,7 @@ func runInspect(ctx context.Context, a *app, flags readerFlags, dir, output stri
 	if dir, err = a.choose(ctx, dir, wanted{want.Expect, flags.bundle, want.Trust}); err != nil {
 		return err
 	}
-	r, err := bundle.Open(ctx, []string{dir}, want, ids)
+	r, err := a.openBundle(ctx, []string{dir}, want, ids)
 	if err != nil {
 		return err
 	}
@@ -87,6 +87,7 @@ func printInspect(w io.Writer, r *inspect.Report, v view) error {
 	head.stream(r.Stream, r.Sequence)
 	head.printf("fingerprint  %s\n", r.Fingerprint.Grouped())
 	head.signed(signers(r.Signed))
+	head.encryption(r.NotEncrypted)
 	attached := report.CountAttached(r.Images)
 	head.printf("content      %s, %s, %s, %s\n", text.Count(len(r.Images)-attached, "image", "images"), text.Count(r.Manifests, "manifest", "manifests"), text.Count(r.Blobs-r.Manifests, "blob", "blobs"), bundle.FormatSize(r.BlobBytes))
 	head.leftBehind(r.LeftOut)

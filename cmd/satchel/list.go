@@ -44,16 +44,17 @@ type listReport struct {
 }
 
 type listedBundle struct {
-	Dir      string         `json:"dir"`
-	Bundle   string         `json:"bundle,omitempty"` // its ID, if that can be read
-	Created  *time.Time     `json:"created,omitempty"`
-	Bytes    int64          `json:"bytes"`
-	Sealed   bool           `json:"sealed"`
-	Stream   *bundle.Stream `json:"stream,omitempty"`
-	Sequence int            `json:"sequence,omitempty"`
-	Signed   []signerReport `json:"signed,omitempty"`       // nobody has asked whose keys they are
-	Running  bool           `json:"beingWritten,omitempty"` // by another process of this host
-	Problem  string         `json:"problem,omitempty"`
+	Dir          string         `json:"dir"`
+	Bundle       string         `json:"bundle,omitempty"` // its ID, if that can be read
+	Created      *time.Time     `json:"created,omitempty"`
+	Bytes        int64          `json:"bytes"`
+	Sealed       bool           `json:"sealed"`
+	Stream       *bundle.Stream `json:"stream,omitempty"`
+	Sequence     int            `json:"sequence,omitempty"`
+	Signed       []signerReport `json:"signed,omitempty"` // nobody has asked whose keys they are
+	NotEncrypted bool           `json:"notEncrypted,omitempty"`
+	Running      bool           `json:"beingWritten,omitempty"` // by another process of this host
+	Problem      string         `json:"problem,omitempty"`
 }
 
 func runList(a *app, dir, output string, wide bool) error {
@@ -73,7 +74,7 @@ func runList(a *app, dir, output string, wide bool) error {
 	}
 	rep := listReport{Dir: abs}
 	for _, f := range list {
-		b := listedBundle{Dir: f.Dir, Bundle: f.Bundle, Bytes: f.Size, Sealed: f.Sealed && !(f.Running && f.Err != nil), Sequence: f.Sequence, Running: f.Running}
+		b := listedBundle{Dir: f.Dir, Bundle: f.Bundle, Bytes: f.Size, Sealed: f.Sealed && !(f.Running && f.Err != nil), Sequence: f.Sequence, NotEncrypted: f.Plain, Running: f.Running}
 		if !f.Created.IsZero() {
 			b.Created = &f.Created
 		}
@@ -125,6 +126,9 @@ func printList(w io.Writer, r listReport, v view) error {
 		rows = append(rows, []string{name, short(cmp.Or(b.Bundle, "-")), b.packed(), bundle.FormatSize(b.Bytes), b.sealed(), b.stream(), b.sequence()})
 		if b.Stream != nil {
 			fmt.Fprintf(streams, "%s: bundle %d of the stream %s\n", name, b.Sequence, b.Stream)
+		}
+		if b.NotEncrypted {
+			fmt.Fprintf(problems, "%s: NOT ENCRYPTED\n", name)
 		}
 		for _, s := range b.Signed {
 			fmt.Fprintf(problems, "%s: signed by %s\n", name, s.describe(false))

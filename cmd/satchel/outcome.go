@@ -38,16 +38,17 @@ func (e *ended) end(now ended) { *e = now }
 // packed is what pack has done.
 type packed struct {
 	ended
-	Bundle      string             `json:"bundle,omitempty"` // its ID
-	Dir         string             `json:"dir,omitempty"`
-	Fingerprint bundle.Fingerprint `json:"fingerprint,omitempty"` // of what was read back
-	Stream      *bundle.Stream     `json:"stream,omitempty"`
-	Sequence    int                `json:"sequence,omitempty"`  // its number there
-	Unchanged   bool               `json:"unchanged,omitempty"` // the bundle was finished before this run
-	Carried     *carriedCount      `json:"carried,omitempty"`
-	LeftOut     *carriedCount      `json:"leftOut,omitempty"` // with --since: the mirror has it
-	Images      []carriedImage     `json:"images,omitempty"`
-	Gaps        *foundGaps         `json:"gaps,omitempty"`
+	Bundle       string             `json:"bundle,omitempty"` // its ID
+	Dir          string             `json:"dir,omitempty"`
+	NotEncrypted bool               `json:"notEncrypted,omitempty"`
+	Fingerprint  bundle.Fingerprint `json:"fingerprint,omitempty"` // of what was read back
+	Stream       *bundle.Stream     `json:"stream,omitempty"`
+	Sequence     int                `json:"sequence,omitempty"`  // its number there
+	Unchanged    bool               `json:"unchanged,omitempty"` // the bundle was finished before this run
+	Carried      *carriedCount      `json:"carried,omitempty"`
+	LeftOut      *carriedCount      `json:"leftOut,omitempty"` // with --since: the mirror has it
+	Images       []carriedImage     `json:"images,omitempty"`
+	Gaps         *foundGaps         `json:"gaps,omitempty"`
 }
 
 // carriedCount counts what a bundle has, or leaves out.

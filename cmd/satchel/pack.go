@@ -23,6 +23,7 @@ import (
 type packOptions struct {
 	config         string
 	to             recipientFlags
+	noEncryption   bool
 	sign           signFlags
 	segmentSize    int64
 	lanes          int
@@ -58,7 +59,10 @@ DIR as an encrypted bundle: into DIR itself, or, when DIR is the root of a mount
 drive, into a directory satchel-<id> there. Tags are pinned to digests once, at
 the start. Interrupted in any way, the same command resumes where it stopped,
 inside a layer too. At the end every byte is read back from the drive, and the
-fingerprint is printed on stdout: write it on paper, for unpack --expect.`,
+fingerprint is printed on stdout: write it on paper, for unpack --expect.
+
+With --no-encryption the bundle has the same files, seals and signatures, but who has
+the drive can read all of it, and readers open it with --allow-unencrypted alone.`,
 		Example: "  satchel pack -c imageset.yaml -r age1... /run/media/me/drive",
 		Args:    exactly(1, "one directory"),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -68,6 +72,7 @@ fingerprint is printed on stdout: write it on paper, for unpack --expect.`,
 	f := cmd.Flags()
 	f.StringVarP(&o.config, "config", "c", "", "ImageSetConfiguration `FILE`, - for standard input")
 	addRecipientFlags(f, &o.to, "")
+	addNoEncryption(f, &o.noEncryption)
 	addSignFlags(f, &o.sign)
 	f.Var(sizeValue{&o.segmentSize}, "segment-size", "largest file on the drive, such as 128MiB; at least 1MiB, at most 4GiB - 1")
 	f.IntVar(&o.lanes, "lanes", bundle.DefaultLanes, "how many large blobs, `N`, are written at once; each takes 13 MiB of memory")
@@ -131,8 +136,8 @@ func (o packOptions) job(a *app, ui *bundle.UI, dir string) (job pack.Options, e
 	if err != nil {
 		return job, err
 	}
-	if len(to) == 0 {
-		return job, usage(errors.New("pack needs a recipient"), "give recipients with -r age1... or -R FILE (satchel keygen creates one), or --passphrase")
+	if err := checkRecipients(to, o.noEncryption); err != nil {
+		return job, err
 	}
 	if o.parallelImages < 1 || o.parallelLayers < 1 {
 		return job, usage(errors.New("--parallel-images and --parallel-layers must be at least 1"), "")
@@ -143,7 +148,7 @@ func (o packOptions) job(a *app, ui *bundle.UI, dir string) (job pack.Options, e
 	if err := checkGapsFile(o.gaps); err != nil {
 		return job, err
 	}
-	job.Job = bundle.Job{Config: job.Config.Digest(), Recipients: to, SegmentSize: o.segmentSize, Lanes: o.lanes}
+	job.Job = bundle.Job{Config: job.Config.Digest(), Recipients: to, Plain: o.noEncryption, SegmentSize: o.segmentSize, Lanes: o.lanes}
 	if err := job.Job.Check(); err != nil {
 		return job, usage(err, "see satchel pack --help")
 	}
@@ -219,6 +224,10 @@ func runPack(cmd *cobra.Command, a *app, o packOptions, dir string) error {
 	}
 	if job.Job.Signers, err = o.sign.load(ctx, a, ui); err != nil {
 		return err
+	}
+	if job.Job.Plain {
+		said.NotEncrypted = true
+		a.warn("--no-encryption: the bundle is not encrypted; who has the drive can read all of it")
 	}
 	done, err := pack.Run(ctx, job)
 	if done != nil && done.Stream != (bundle.Stream{}) {

@@ -21,6 +21,7 @@ const defaultParallel = 8
 type planOptions struct {
 	config         string
 	to             recipientFlags
+	noEncryption   bool
 	segmentSize    int64
 	lanes          int
 	parallelImages int
@@ -69,6 +70,7 @@ satchel builds, what is in the cache, or what catalogs in directories have.`,
 	f := cmd.Flags()
 	f.StringVarP(&o.config, "config", "c", "", "ImageSetConfiguration `FILE`, - for standard input")
 	addPublicKeyFlags(f, &o.to)
+	addNoEncryption(f, &o.noEncryption)
 	f.Var(sizeValue{&o.segmentSize}, "segment-size", "the value that pack will get")
 	f.IntVar(&o.lanes, "lanes", bundle.DefaultLanes, "the `N` that pack will get")
 	f.IntVar(&o.parallelImages, "parallel-images", defaultParallel, "how many images' manifests, `N`, are read at once")
@@ -114,6 +116,11 @@ func (o planOptions) job(ctx context.Context, a *app, ui *bundle.UI) (job plan.O
 	if err != nil {
 		return job, err
 	}
+	if o.noEncryption {
+		if err := checkRecipients(to, true); err != nil {
+			return job, err
+		}
+	}
 	if o.parallelImages < 1 {
 		return job, usage(errors.New("--parallel-images must be at least 1"), "")
 	}
@@ -124,7 +131,7 @@ func (o planOptions) job(ctx context.Context, a *app, ui *bundle.UI) (job plan.O
 		return job, err
 	}
 	job.Pin = o.pin.file != ""
-	job.Job = bundle.Job{Recipients: to, SegmentSize: o.segmentSize, Lanes: o.lanes}
+	job.Job = bundle.Job{Recipients: to, Plain: o.noEncryption, SegmentSize: o.segmentSize, Lanes: o.lanes}
 	if err := job.Job.CheckNumbers(); err != nil {
 		return job, usage(err, "see satchel plan --help")
 	}

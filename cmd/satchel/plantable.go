@@ -57,6 +57,7 @@ func printPlan(w io.Writer, r *plan.Report, images bool, v view) error {
 	}
 	p.printf("on the drive %s %s, %s\n", how, bundle.FormatSize(r.Written.Bytes), text.Count(r.Written.Segments, "segment", "segments"))
 	p.printf("             %s in clusters of %s\n", bundle.FormatSize(r.Written.OnDrive), bundle.CompactSize(r.Written.Cluster))
+	p.encryption(r.Written.NotEncrypted)
 	for i, d := range r.Drives {
 		head := "drives      "
 		if i > 0 {

@@ -78,7 +78,7 @@ func (j *receiptJob) needed(ctx context.Context, args []string) (*receipt.Receip
 	if err != nil {
 		return nil, nil, err
 	}
-	b, err := bundle.Open(ctx, []string{dir}, want, ids)
+	b, err := j.openBundle(ctx, []string{dir}, want, ids)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -30,7 +30,7 @@ Post-quantum and classic recipients are never mixed in one bundle.`,
 			return runRekey(cmd.Context(), a, reader, to, args[0])
 		},
 	}
-	addReaderFlags(cmd.Flags(), &reader)
+	addKeyFlags(cmd.Flags(), &reader)
 	addRecipientFlags(cmd.Flags(), &to, "new-")
 	return cmd
 }

@@ -306,7 +306,7 @@ func (o serveOptions) open(ctx context.Context, a *app, dirs []string) (list []*
 		if dir, err = a.choose(ctx, dir, wanted{want.Expect, o.reader.bundle, want.Trust}); err != nil {
 			return list, err
 		}
-		r, err := bundle.Open(ctx, []string{dir}, want, ids)
+		r, err := a.openBundle(ctx, []string{dir}, want, ids)
 		if err != nil {
 			return list, err
 		}

@@ -116,6 +116,13 @@ func (p *printer) signed(list []signerReport) {
 	}
 }
 
+// encryption says where there is none.
+func (p *printer) encryption(none bool) {
+	if none {
+		p.printf("NOT ENCRYPTED: who has the drive can read all of it\n")
+	}
+}
+
 // asks reports whether it was asked whose signatures they are: then one at least counts.
 func asks(list []signerReport) bool {
 	return slices.ContainsFunc(list, func(s signerReport) bool { return s.Principals != "" })

@@ -170,7 +170,7 @@ func (o unpackOptions) open(ctx context.Context, a *app, command, dir string, ru
 	if dir, err = a.choose(ctx, dir, wanted{want.Expect, o.reader.bundle, want.Trust}); err != nil {
 		return err
 	}
-	r, err := bundle.Open(ctx, []string{dir}, want, ids)
+	r, err := a.openBundle(ctx, []string{dir}, want, ids)
 	if err != nil {
 		return err
 	}

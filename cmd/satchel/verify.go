@@ -41,25 +41,26 @@ or --bundle names.`,
 }
 
 type verifyReport struct {
-	Dir         string             `json:"dir"`
-	Bundle      string             `json:"bundle"`
-	Created     time.Time          `json:"created"`
-	Stream      *bundle.Stream     `json:"stream,omitempty"`
-	Sequence    int                `json:"sequence,omitempty"` // its number in the stream, 1 without one
-	Fingerprint bundle.Fingerprint `json:"fingerprint"`
-	Signed      []signerReport     `json:"signed,omitempty"`
-	OK          bool               `json:"ok"`
-	Files       int                `json:"files"`
-	Bytes       int64              `json:"bytes"`
-	Faults      []faultReport      `json:"faults"`
-	Leftovers   []string           `json:"leftovers,omitempty"`
-	Rekey       []string           `json:"unfinishedRekey,omitempty"`   // files of a rekey that was interrupted
-	Signing     []string           `json:"unfinishedSigning,omitempty"` // files of a signing that was interrupted
-	Unlisted    []string           `json:"unlisted,omitempty"`          // signature files that SHA256SUMS does not name
-	LineEnds    []string           `json:"lineEnds,omitempty"`          // files whose line ends a copy has changed
-	Renamed     bool               `json:"renamed,omitempty"`           // a copy has changed how names are written
-	Whole       bool               `json:"whole,omitempty"`             // not ok, but what it carries is whole
-	Problem     string             `json:"problem,omitempty"`           // of several bundles: what is wrong with this one
+	Dir          string             `json:"dir"`
+	Bundle       string             `json:"bundle"`
+	Created      time.Time          `json:"created"`
+	Stream       *bundle.Stream     `json:"stream,omitempty"`
+	Sequence     int                `json:"sequence,omitempty"` // its number in the stream, 1 without one
+	Fingerprint  bundle.Fingerprint `json:"fingerprint"`
+	Signed       []signerReport     `json:"signed,omitempty"`
+	NotEncrypted bool               `json:"notEncrypted,omitempty"`
+	OK           bool               `json:"ok"`
+	Files        int                `json:"files"`
+	Bytes        int64              `json:"bytes"`
+	Faults       []faultReport      `json:"faults"`
+	Leftovers    []string           `json:"leftovers,omitempty"`
+	Rekey        []string           `json:"unfinishedRekey,omitempty"`   // files of a rekey that was interrupted
+	Signing      []string           `json:"unfinishedSigning,omitempty"` // files of a signing that was interrupted
+	Unlisted     []string           `json:"unlisted,omitempty"`          // signature files that SHA256SUMS does not name
+	LineEnds     []string           `json:"lineEnds,omitempty"`          // files whose line ends a copy has changed
+	Renamed      bool               `json:"renamed,omitempty"`           // a copy has changed how names are written
+	Whole        bool               `json:"whole,omitempty"`             // not ok, but what it carries is whole
+	Problem      string             `json:"problem,omitempty"`           // of several bundles: what is wrong with this one
 }
 
 type faultReport struct {
@@ -175,7 +176,7 @@ func (a *app) verify(ctx context.Context, dir string, want bundle.Wanted) (*veri
 	rep := &verifyReport{
 		Dir: r.Dir, Bundle: r.Bundle, Created: r.Created, Stream: inStream(r.Stream), Sequence: r.Sequence, Fingerprint: r.Fingerprint, OK: verr == nil, Files: r.Files, Bytes: r.Bytes,
 		Faults: []faultReport{}, Leftovers: r.Leftovers, Rekey: r.UnfinishedRekey, LineEnds: r.LineEnds, Renamed: r.Renamed,
-		Signed: signers(r.Signed), Signing: r.UnfinishedSigning, Unlisted: r.Unlisted,
+		NotEncrypted: r.Plain, Signed: signers(r.Signed), Signing: r.UnfinishedSigning, Unlisted: r.Unlisted,
 	}
 	for _, f := range r.Faults {
 		rep.Faults = append(rep.Faults, faultReport{f.File, f.What})
@@ -235,6 +236,7 @@ func printVerify(w io.Writer, r verifyReport) error {
 		p.printf("fingerprint  %s%s\n", r.Fingerprint.Grouped(), r.doubt())
 	}
 	p.signed(r.Signed)
+	p.encryption(r.NotEncrypted)
 	p.printf("files        %d, %s\n", r.Files, bundle.FormatSize(r.Bytes))
 	for _, name := range r.Leftovers {
 		p.printf("left over    %s (from an interrupted run, harmless)\n", name)

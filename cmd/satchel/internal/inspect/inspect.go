@@ -15,22 +15,23 @@ import (
 
 // Report is what a bundle carries. All sizes are in bytes.
 type Report struct {
-	Bundle      string                 `json:"bundle"`
-	Created     time.Time              `json:"created"`
-	Stream      *bundle.Stream         `json:"stream,omitempty"`
-	Sequence    int                    `json:"sequence"` // its number in the stream, 1 without one
-	Fingerprint bundle.Fingerprint     `json:"fingerprint"`
-	Signed      []bundle.Signed        `json:"signed,omitempty"`
-	Segments    int                    `json:"segments"`
-	Bytes       int64                  `json:"bytes"`     // of the segments, on the drive
-	Blobs       int                    `json:"blobs"`     // and manifests
-	Manifests   int                    `json:"manifests"` // among those
-	BlobBytes   int64                  `json:"blobBytes"` // unique, manifests among them
-	Images      []report.Image         `json:"images"`
-	LeftOut     *LeftOut               `json:"leftOut,omitempty"`    // nil for a bundle that carries all that its images need
-	Gaps        []oci.Gap              `json:"gaps,omitempty"`       // what pack --keep-going could not carry
-	Incomplete  []manifests.Incomplete `json:"incomplete,omitempty"` // what lacks some of those
-	Documents   []Document             `json:"documents,omitempty"`  // not among the images and blobs above
+	Bundle       string                 `json:"bundle"`
+	Created      time.Time              `json:"created"`
+	Stream       *bundle.Stream         `json:"stream,omitempty"`
+	Sequence     int                    `json:"sequence"` // its number in the stream, 1 without one
+	Fingerprint  bundle.Fingerprint     `json:"fingerprint"`
+	Signed       []bundle.Signed        `json:"signed,omitempty"`
+	NotEncrypted bool                   `json:"notEncrypted,omitempty"`
+	Segments     int                    `json:"segments"`
+	Bytes        int64                  `json:"bytes"`     // of the segments, on the drive
+	Blobs        int                    `json:"blobs"`     // and manifests
+	Manifests    int                    `json:"manifests"` // among those
+	BlobBytes    int64                  `json:"blobBytes"` // unique, manifests among them
+	Images       []report.Image         `json:"images"`
+	LeftOut      *LeftOut               `json:"leftOut,omitempty"`    // nil for a bundle that carries all that its images need
+	Gaps         []oci.Gap              `json:"gaps,omitempty"`       // what pack --keep-going could not carry
+	Incomplete   []manifests.Incomplete `json:"incomplete,omitempty"` // what lacks some of those
+	Documents    []Document             `json:"documents,omitempty"`  // not among the images and blobs above
 	// Catalogs is what is carried of each.
 	Catalogs []manifests.CatalogContents `json:"catalogs,omitempty"`
 }
@@ -50,7 +51,7 @@ func Run(ctx context.Context, r *bundle.Reader) (*Report, error) {
 	if err != nil {
 		return nil, err
 	}
-	rep := &Report{Bundle: r.ID(), Created: r.Created(), Sequence: r.Sequence(), Fingerprint: r.Fingerprint(), Signed: r.Signed()}
+	rep := &Report{Bundle: r.ID(), Created: r.Created(), Sequence: r.Sequence(), Fingerprint: r.Fingerprint(), Signed: r.Signed(), NotEncrypted: r.Plain()}
 	if s := r.Stream(); s != (bundle.Stream{}) {
 		rep.Stream = &s
 	}

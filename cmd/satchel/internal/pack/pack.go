@@ -156,7 +156,11 @@ func (p *packing) release(ctx context.Context, id, dir string, fp bundle.Fingerp
 	if err := p.syncDrive(dir); err != nil {
 		return err
 	}
-	p.Info("packed into %s", dir)
+	if p.opts.Job.Plain {
+		p.Info("packed into %s, not encrypted", dir)
+	} else {
+		p.Info("packed into %s", dir)
+	}
 	p.sayWhere()
 	return nil
 }

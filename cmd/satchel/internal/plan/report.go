@@ -92,6 +92,8 @@ type Written struct {
 	// OnDrive is the bytes that the files take in whole clusters of that many bytes.
 	OnDrive int64 `json:"onDriveBytes"`
 	Cluster int64 `json:"clusterBytes"`
+	// NotEncrypted: who has the drive will be able to read it.
+	NotEncrypted bool `json:"notEncrypted,omitempty"`
 }
 
 // Drive is how many drives of a size are needed.
@@ -124,7 +126,7 @@ func (p *planning) report(ctx context.Context) (*Report, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &Report{Written: Written{f.Bytes, f.Upper, f.Segments, f.OnDrive(p.cluster()), p.cluster()}, Images: []Image{}, Gaps: inv.Gaps,
+	r := &Report{Written: Written{f.Bytes, f.Upper, f.Segments, f.OnDrive(p.cluster()), p.cluster(), p.opts.Job.Plain}, Images: []Image{}, Gaps: inv.Gaps,
 		Time: p.fetchTime(), Releases: manifests.Releases(inv), Incomplete: manifests.IncompleteOf(inv.Gaps)}
 	if r.Drives, err = p.drives(f); err != nil {
 		return nil, err

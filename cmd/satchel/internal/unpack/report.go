@@ -12,12 +12,13 @@ import (
 
 // Report is what a run has found and done, as far as it came.
 type Report struct {
-	Bundle      string             `json:"bundle,omitempty"` // its ID
-	Fingerprint bundle.Fingerprint `json:"fingerprint,omitempty"`
-	Stream      *bundle.Stream     `json:"stream,omitempty"`
-	Sequence    int                `json:"sequence,omitempty"`
-	Mirror      string             `json:"mirror,omitempty"`
-	DryRun      bool               `json:"dryRun,omitempty"`
+	Bundle       string             `json:"bundle,omitempty"` // its ID
+	Fingerprint  bundle.Fingerprint `json:"fingerprint,omitempty"`
+	Stream       *bundle.Stream     `json:"stream,omitempty"`
+	Sequence     int                `json:"sequence,omitempty"`
+	Mirror       string             `json:"mirror,omitempty"`
+	DryRun       bool               `json:"dryRun,omitempty"`
+	NotEncrypted bool               `json:"notEncrypted,omitempty"` // the bundle
 
 	// Missing is what the mirror lacked when the run began; nil if that was not found out.
 	Missing *Amount `json:"missing,omitempty"`
@@ -66,7 +67,7 @@ func (u *unpacking) reportTo(o Options, r *bundle.Reader) {
 	if o.Report == nil {
 		return
 	}
-	*o.Report = Report{Bundle: r.ID(), Fingerprint: r.Fingerprint(), Mirror: o.Site.Mirror.String(), DryRun: o.DryRun, Gaps: r.Inventory().Gaps}
+	*o.Report = Report{Bundle: r.ID(), Fingerprint: r.Fingerprint(), Mirror: o.Site.Mirror.String(), DryRun: o.DryRun, NotEncrypted: r.Plain(), Gaps: r.Inventory().Gaps}
 	if s := r.Stream(); s != (bundle.Stream{}) {
 		o.Report.Stream, o.Report.Sequence = &s, r.Sequence()
 	}

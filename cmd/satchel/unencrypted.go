@@ -1,0 +1,35 @@
+package main
+
+import (
+	"context"
+	"errors"
+
+	"github.com/spf13/pflag"
+
+	"github.com/satchel-airgap/satchel/bundle"
+)
+
+// openBundle opens a bundle, and says so if it is not encrypted.
+func (a *app) openBundle(ctx context.Context, dirs []string, want bundle.Wanted, ids []bundle.Identity) (*bundle.Reader, error) {
+	r, err := bundle.Open(ctx, dirs, want, ids)
+	if err == nil && r.Plain() {
+		a.warn("bundle %s is not encrypted: who had the drive could read all of it", r.ID())
+	}
+	return r, err
+}
+
+// addNoEncryption defines the flag of a bundle that anyone may read.
+func addNoEncryption(f *pflag.FlagSet, plain *bool) {
+	f.BoolVar(plain, "no-encryption", false, "do not encrypt the bundle: who has the drive can read all of it; for gates that refuse what they cannot look into, and drives that encrypt themselves")
+}
+
+// checkRecipients refuses to encrypt to nobody, and to encrypt to somebody what is not encrypted.
+func checkRecipients(to []bundle.Recipient, plain bool) error {
+	switch {
+	case plain && len(to) > 0:
+		return usage(errors.New("--no-encryption and recipients are given, and only one of them can be meant"), "leave out --no-encryption to encrypt the bundle, or all recipients not to")
+	case !plain && len(to) == 0:
+		return usage(errors.New("pack needs a recipient"), "give recipients with -r age1... or -R FILE (satchel keygen creates one), or --passphrase")
+	}
+	return nil
+}
