@@ -84,6 +84,13 @@ func TestPlain(t *testing.T) {
 	if err != nil || len(list) != 1 || !list[0].Plain || list[0].Err != nil {
 		t.Errorf("List: %+v, %v", list, err)
 	}
+	ratio, err := ParseParityRatio("1/4")
+	if err == nil {
+		_, err = AddParity(t.Context(), f.drive, Wanted{}, ratio, "1.0", nil)
+	}
+	if _, verr := Verify(t.Context(), []string{f.drive}, VerifyOptions{}); errors.Join(err, verr) != nil {
+		t.Errorf("with parity: %v", errors.Join(err, verr))
+	}
 	_, to := newKey(t, false)
 	var refused *RefusedError
 	if _, err := Rekey(t.Context(), f.drive, Wanted{}, nil, to); !errors.As(err, &refused) || !strings.Contains(refused.Reason, "not encrypted") {

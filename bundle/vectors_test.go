@@ -31,7 +31,9 @@ func TestVectors(t *testing.T) {
 				t.Fatal(err)
 			}
 			v := vector{dir: filepath.Join(dir, "bundle"), head: header(t, string(body))}
-			if v.keys, err = bundle.ReadIdentities([]string{filepath.Join(dir, "key.txt")}, nil); err != nil {
+			if v.head["plain"] == "yes" {
+				v.want.Plain = true
+			} else if v.keys, err = bundle.ReadIdentities([]string{filepath.Join(dir, "key.txt")}, nil); err != nil {
 				t.Fatal(err)
 			}
 			expect := map[string]func(*testing.T, vector){
@@ -49,6 +51,7 @@ type vector struct {
 	dir  string
 	head map[string]string
 	keys []bundle.Identity
+	want bundle.Wanted
 }
 
 // header reads the lines before the first empty one.
@@ -77,7 +80,7 @@ func isWhole(t *testing.T, v vector) {
 	if r, err := bundle.Verify(t.Context(), []string{v.dir}, bundle.VerifyOptions{}); err != nil || len(r.Faults) > 0 {
 		t.Errorf("Verify: %+v, %v", r, err)
 	}
-	want := bundle.Wanted{}
+	want := v.want
 	if _, signed := v.head["signatures"]; signed {
 		var err error
 		if want.Trust, err = bundle.LoadTrust([]string{filepath.Join(filepath.Dir(v.dir), "signers")}, 1); err != nil {
@@ -145,7 +148,7 @@ func (v vector) faulty(t *testing.T, door string, err error) {
 func isDamaged(t *testing.T, v vector) {
 	_, err := bundle.Verify(t.Context(), []string{v.dir}, bundle.VerifyOptions{})
 	v.faulty(t, "Verify", err)
-	r, err := bundle.Open(t.Context(), []string{v.dir}, bundle.Wanted{}, v.keys)
+	r, err := bundle.Open(t.Context(), []string{v.dir}, v.want, v.keys)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -26,13 +27,17 @@ type vector struct {
 	pack        []string // further flags
 	exit        int      // of pack
 	postQuantum bool
+	plain       bool                   // not encrypted, without key.txt
 	change      func(dir string) error // after packing; may be nil
 	down        bool                   // the source is away in part
 	signers     int
 	expect      []string // lines of vector.txt
 }
 
-const segment = "s-00-00001.age"
+const (
+	segment      = "s-00-00001.age"
+	plainSegment = "s-00-00001.zst"
+)
 
 func (m *maker) all(ctx context.Context) error {
 	whole := []string{"vectors/app:1.0", "vectors/tools:2.1"}
@@ -53,6 +58,10 @@ func (m *maker) all(ctx context.Context) error {
 			expect: []string{"expect: whole", "images: 3", "gaps: 0", "documents: 1", "signatures: 2"}},
 		{name: "delta", about: "it leaves out what the bundle in baseline has", images: append(whole, "vectors/late:1.0"), earlier: whole, pack: []string{"--since", "last"},
 			expect: []string{"expect: sparse", "images: 4", "left out: 13"}},
+		{name: "plain", about: "not encrypted", images: whole, plain: true,
+			expect: []string{"expect: whole", "plain: yes", "images: 3", "gaps: 0", "documents: 1"}},
+		{name: "plain-damaged", about: "not encrypted; one byte of a segment has changed", images: whole, plain: true, change: flip,
+			expect: []string{"expect: damaged", "plain: yes", "fault: " + plainSegment}},
 		{name: "needs", about: "the seal needs a feature that no version has", images: whole, change: future,
 			expect: []string{"expect: needs", "feature: future"}},
 	} {
@@ -72,13 +81,17 @@ func (m *maker) make(ctx context.Context, v vector) error {
 	if err := os.MkdirAll(bundle, 0o755); err != nil {
 		return err
 	}
-	recipient, err := m.keygen(ctx, filepath.Join(dir, "key.txt"), v.postQuantum)
-	if err != nil {
-		return err
+	lock := []string{"--no-encryption"}
+	if !v.plain {
+		recipient, err := m.keygen(ctx, filepath.Join(dir, "key.txt"), v.postQuantum)
+		if err != nil {
+			return err
+		}
+		lock = []string{"-r", recipient}
 	}
 	m.source.down.Store(v.down)
 	file := filepath.Join(m.tmp, v.name+".yaml")
-	args := []string{"pack", "-q", "-c", file, "-r", recipient, "--src-tls-verify=false", "--lanes=1", "--segment-size=1MiB"}
+	args := append([]string{"pack", "-q", "-c", file, "--src-tls-verify=false", "--lanes=1", "--segment-size=1MiB"}, lock...)
 	if len(v.earlier) > 0 {
 		if err := m.packEarlier(ctx, file, v.earlier, append(args, filepath.Join(dir, "baseline"))); err != nil {
 			return err
@@ -170,7 +183,11 @@ func edit(name string, change func(body []byte) []byte) error {
 }
 
 func flip(dir string) error {
-	return edit(filepath.Join(dir, segment), func(body []byte) []byte {
+	name := filepath.Join(dir, segment)
+	if _, err := os.Stat(name); errors.Is(err, fs.ErrNotExist) {
+		name = filepath.Join(dir, plainSegment)
+	}
+	return edit(name, func(body []byte) []byte {
 		body[len(body)/2] ^= 1
 		return body
 	})
