@@ -172,7 +172,7 @@ func TestLayoutFilesStandOnce(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	closing := w.all[f.job.Lanes]
+	closing := w.last().lanes[f.job.Lanes]
 	plain := closing.seg.frames.MaxSize(int64(len(list)) + 2*tarBlock)
 	closing.seg.limit = closing.seg.head + plain + ageTag*(plain/ageChunk+1) // index.json fits to the byte
 	if _, err := w.Seal(stopAfter{t.Context(), new(int), 1}, f.inv); !errors.Is(err, context.Canceled) {

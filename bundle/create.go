@@ -11,7 +11,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/klauspost/compress/zstd"
 	"github.com/opencontainers/go-digest"
 
 	"github.com/satchel-airgap/satchel/bundle/internal/frame"
@@ -55,11 +54,7 @@ func Create(dir, state string, job Job, inv *oci.Inventory) (*Writer, error) {
 		sweepEmpty(dir, state)
 		dir = filepath.Join(dir, dirPrefix+id)
 	}
-	begin := journal.Begin{
-		Bundle: id, Created: time.Now().UTC().Truncate(time.Second), Config: job.Config, Recipients: job.recipients(),
-		SegmentSize: job.SegmentSize, Lanes: job.Lanes, Stream: job.Stream, Partial: job.Partial, Baseline: job.Baseline, Plain: job.Plain, Key: job.key.recipient,
-		KeyFiles: job.key.files, Inventory: *inv, Gaps: job.Gaps,
-	}
+	begin := job.begin(id, inv)
 	jnl, err := journal.Create(journalPath(state, id), begin)
 	if err != nil {
 		return nil, err
@@ -69,18 +64,32 @@ func Create(dir, state string, job Job, inv *oci.Inventory) (*Writer, error) {
 			return nil, errors.Join(err, jnl.Close(), forget(dir, state, id, root))
 		}
 	}
-	w, err := newWriter(dir, jnl, &journal.State{Begin: begin, Next: map[int]int{}}, job)
+	st := journal.NewState()
+	st.Begin = begin
+	w, err := newWriter(jnl, st, job)
 	if err != nil {
 		return nil, err
 	}
-	err = jnl.Append(self(job.Command, w.Dir()))
+	err = w.open(w.drives[0], dir)
 	if err == nil {
-		err = w.start()
+		err = jnl.Append(self(job.Command, w.Dir()))
+	}
+	if err == nil {
+		err = w.start(w.drives[0])
 	}
 	if err != nil {
 		return nil, errors.Join(err, w.Close(), forget(dir, state, id, root))
 	}
 	return w, nil
+}
+
+// begin is the first record of a bundle of the job.
+func (j Job) begin(id string, inv *oci.Inventory) journal.Begin {
+	return journal.Begin{
+		Bundle: id, Created: time.Now().UTC().Truncate(time.Second), Config: j.Config, Recipients: j.recipients(),
+		SegmentSize: j.SegmentSize, Lanes: j.Lanes, Stream: j.Stream, Partial: j.Partial, Baseline: j.Baseline, Plain: j.Plain, Key: j.key.recipient,
+		KeyFiles: j.key.files, Inventory: *inv, Gaps: j.Gaps,
+	}
 }
 
 // forget removes what a bundle left that ended before its first file: its journal, and
@@ -136,60 +145,59 @@ func newID() (string, error) {
 	return strings.ToLower(base32.StdEncoding.EncodeToString(b[:])), nil
 }
 
-// newWriter takes over the journal: it is closed with the writer, or at once on an error.
-func newWriter(dir string, jnl *journal.Journal, st *journal.State, job Job) (*Writer, error) {
-	d, err := media.OpenDir(dir)
-	if err != nil {
-		return nil, errors.Join(err, jnl.Close())
-	}
+// newWriter takes over the journal: it is closed with the writer, or at once on an error. The
+// drives are opened one by one.
+func newWriter(jnl *journal.Journal, st *journal.State, job Job) (*Writer, error) {
 	w := &Writer{
-		dir: d, jnl: jnl, begin: st.Begin, number: st.Number, signers: job.Signers, version: job.Version, maxAge: maxAge,
-		free: make(chan *lane, st.Begin.Lanes), closing: make(chan *lane, 1),
+		jnl: jnl, begin: st.Begin, number: st.Number, signers: job.Signers, version: job.Version, maxAge: maxAge,
+		closing: make(chan *lane, 1), on: st.Begin.Places(),
 		held: map[digest.Digest]*lane{}, busy: map[digest.Digest]chan struct{}{}, done: map[digest.Digest]int64{}, cut: map[digest.Digest]bool{},
-		segments: map[int][]journal.Segment{},
+		segments: st.Segments, next: st.Next, sessions: st.Sessions, command: job.Command,
 	}
-	if w.dense, err = frame.NewDense(); err != nil {
-		return nil, errors.Join(err, jnl.Close(), d.Close())
-	}
-	for n := range st.Begin.Lanes + 1 {
-		var fast *zstd.Encoder
-		if fast, err = frame.NewFast(); err != nil {
-			return nil, errors.Join(err, w.Close())
+	for n := range st.Begin.Count() {
+		t := &target{number: n + 1, free: make(chan *lane, st.Begin.Lanes)}
+		if len(st.Begin.Drives) > 0 {
+			t.label = seal.Label(st.Begin.Bundle, t.number)
 		}
-		w.all = append(w.all, &lane{w: w, number: n, next: max(1, st.Next[n]), fast: fast})
+		if done, ok := st.Done[t.number]; ok {
+			t.done = &done
+		}
+		w.drives = append(w.drives, t)
+	}
+	var err error
+	if w.dense, err = frame.NewDense(); err != nil {
+		return nil, errors.Join(err, jnl.Close())
 	}
 	return w, nil
 }
 
-// start writes what stands in a bundle from its beginning, and lets Put begin.
-func (w *Writer) start() error {
-	on := media.System().Of(w.dir.Path())
-	session := journal.Session{Dir: w.dir.Path(), Mount: media.Session(w.dir.Path()), Point: on.Point, FS: on.FS}
+// start writes what stands on a drive from its beginning, and lets Put begin.
+func (w *Writer) start(t *target) error {
+	on := media.System().Of(t.path())
+	session := journal.Session{Dir: t.path(), Mount: media.Session(t.path()), Point: on.Point, FS: on.FS}
+	if t.label != "" {
+		session.Drive = t.number
+	}
 	if err := w.jnl.Append(journal.Record{Session: &session}); err != nil {
 		return err
 	}
-	body, err := seal.Drive{Bundle: w.begin.Bundle, Drive: 1}.Marshal()
+	w.mu.Lock()
+	w.sessions[session.Drive] = session
+	w.mu.Unlock()
+	body, err := w.sealing().drive(t.number).Marshal()
 	if err != nil {
 		return err
 	}
-	if err := w.ensure(seal.DriveName, body); err != nil {
+	if err := t.ensure(seal.DriveName, body); err != nil {
 		return err
 	}
 	for name, body := range w.begin.KeyFiles {
-		if err := w.ensure(name, body); err != nil {
+		if err := t.ensure(name, body); err != nil {
 			return err
 		}
 	}
-	for _, l := range w.all {
-		w.release(l, l.number == w.begin.Lanes)
+	for _, l := range t.lanes {
+		w.release(l)
 	}
 	return nil
-}
-
-// ensure writes a file unless it has those very bytes.
-func (w *Writer) ensure(name string, body []byte) error {
-	if have, err := w.dir.ReadFile(name, int64(len(body))); err == nil && string(have) == string(body) {
-		return nil
-	}
-	return w.dir.WriteFile(name, body)
 }

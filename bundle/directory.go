@@ -28,6 +28,9 @@ var ignored = []string{"System Volume Information", "lost+found", "$RECYCLE.BIN"
 type location struct {
 	dir      string
 	id       string // of the seal, or else of the drive seal; empty if neither can be read
+	drive    int    // its number by the drive seal; 0 if that cannot be read
+	of       int    // how many drives the bundle has; 0 for one
+	place    string // in which it was found
 	complete bool   // the drive seal says so
 	sealed   bool   // it has the seal
 	adopted  bool   // its drive.json is lost, and the journal here knows it
@@ -67,7 +70,7 @@ func lookIn(d *media.Dir) (*location, error) {
 	switch {
 	case err == nil:
 		if ds, perr := seal.ParseDrive(unixLines(body)); perr == nil {
-			p.id, p.complete = ds.Bundle, ds.Complete
+			p.id, p.complete, p.drive, p.of = ds.Bundle, ds.Complete, ds.Drive, ds.Of
 		}
 	case !errors.Is(err, fs.ErrNotExist) && !errors.As(err, &large):
 		return nil, err

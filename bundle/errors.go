@@ -297,6 +297,7 @@ type SpaceError struct {
 	Cluster              int64 // bytes that the smallest file takes, where that matters
 	NeedFiles, FreeFiles int64 // how many files there will be, and may be; 0 where bytes are lacking
 	Begun                bool  // the bundle was begun earlier, and needs that besides
+	Together             int   // so many drives are meant, which lack room together; 0 for one
 }
 
 func (e *SpaceError) Error() string {
@@ -312,6 +313,9 @@ func (e *SpaceError) Error() string {
 		free, need = fmt.Sprintf("%d B", e.Free), fmt.Sprintf("%d B", e.Need)
 	}
 	s := fmt.Sprintf("%s has %s free, %s%s are needed", e.Dir, free, need, more)
+	if e.Together > 0 {
+		s = fmt.Sprintf("%s have %s free together, and no way was found to put %s%s on them without splitting a blob", e.Dir, free, need, more)
+	}
 	if e.Cluster > perSegment {
 		s += fmt.Sprintf(", as the drive counts: each file takes whole clusters of %s", CompactSize(e.Cluster))
 	}
@@ -323,6 +327,9 @@ func (e *SpaceError) Hint() string {
 	do := "make room on the drive or take a larger one"
 	if e.NeedFiles > 0 {
 		do = "remove files that are not needed from the drive, or take one whose file system has more inodes"
+	}
+	if e.Together > 0 {
+		do = "name the directory of one more drive, or take larger ones"
 	}
 	if e.Begun {
 		return "make room on the drive and run the same command again: what is written of the bundle stays, and it resumes where it stopped"

@@ -32,8 +32,21 @@ type Forecast struct {
 	// blobs are compressed whose media type says so.
 	Upper bool
 
-	files []int64 // bytes of each
-	lanes int     // that are written to
+	parts []part // one a drive
+}
+
+// part is what one drive has of a bundle.
+type part struct {
+	files    []int64 // bytes of each
+	lanes    int     // that are written to
+	segments int
+	bytes    int64 // of all files, and what is added to an upper bound
+}
+
+// On is what one drive takes of the bundle, by its number from 1.
+func (f Forecast) On(drive int) Forecast {
+	p := f.parts[drive-1]
+	return Forecast{Bytes: p.bytes, Segments: p.segments, Upper: f.Upper, parts: []part{p}}
 }
 
 // KnownBlob is the size, in bytes, up to which a blob that is not compressed yet
@@ -75,19 +88,54 @@ func (r *forecaster) run(inv *oci.Inventory, g *oci.Graph) (f Forecast, err erro
 		return f, err
 	}
 	defer func() { err = errors.Join(err, r.fast.Close(), r.dense.Close()) }()
-	for n, list := range deal(g.Blobs, r.begin.Lanes) {
-		l := r.lane(n).after(r.kept)
-		for _, d := range list {
-			if err := l.blob(d, r.written[d.Digest]); err != nil {
-				return f, err
-			}
-		}
-		l.commit()
+	if err := r.blobs(g); err != nil {
+		return f, err
 	}
-	if err := r.closing(inv, g); err != nil {
+	if r.closed != nil {
+		r.again(*r.closed)
+	} else if err := r.closing(inv, g); err != nil {
 		return f, err
 	}
 	return r.sum(inv)
+}
+
+// closedLane is a closing lane that was counted.
+type closedLane struct {
+	segs    []journal.Segment
+	guessed int64
+	large   bool
+}
+
+// again takes a closing lane over, which has the same in it whatever its number is.
+func (r *forecaster) again(c closedLane) {
+	for _, s := range c.segs {
+		s.Lane = r.begin.Closing()
+		s.SHA256 = standIn(seal.Segment{Lane: s.Lane, Number: s.Number})
+		r.segs = append(r.segs, s)
+	}
+	r.guessed, r.large = r.guessed+c.guessed, r.large || c.large
+}
+
+// blobs counts the lanes of each drive.
+func (r *forecaster) blobs(g *oci.Graph) error {
+	on := r.begin.Places()
+	each := make([][]oci.Node, r.begin.Count())
+	for _, n := range g.Blobs {
+		k := max(on[n.Descriptor.Digest], 1) - 1
+		each[k] = append(each[k], n)
+	}
+	for k, blobs := range each {
+		for n, list := range deal(blobs, r.begin.Lanes) {
+			l := r.lane(k*r.begin.Lanes + n).after(r.kept)
+			for _, d := range list {
+				if err := l.blob(d, r.written[d.Digest]); err != nil {
+					return err
+				}
+			}
+			l.commit()
+		}
+	}
+	return nil
 }
 
 // standInBegin begins a bundle that is not written. It is the same each time.
@@ -143,12 +191,14 @@ type forecaster struct {
 	noise       *noise
 	buf, out    []byte // of the frame that is being filled, in any lane
 
-	begun   bool                    // it is a bundle's that was begun
-	kept    []journal.Segment       // what is written of it already
+	begun   bool              // it is a bundle's that was begun
+	kept    []journal.Segment // what is written of it already
+	done    map[int]journal.DriveDone
 	written map[digest.Digest]int64 // of blobs that were cut in the middle
 	segs    []journal.Segment
-	guessed int64 // bytes that will be compressed, nobody knows how far
-	large   bool  // a blob above KnownBlob is among them
+	closed  *closedLane // the closing lane, if it was counted before; else it is noted
+	guessed int64       // bytes that will be compressed, nobody knows how far
+	large   bool        // a blob above KnownBlob is among them
 }
 
 // measure makes the encoders and one age header, if there is to be one.
@@ -167,7 +217,9 @@ func (r *forecaster) measure() (err error) {
 
 // closing counts the closing lane: manifests, and the end of the archive.
 func (r *forecaster) closing(inv *oci.Inventory, g *oci.Graph) error {
-	l := r.lane(r.begin.Lanes).after(r.kept)
+	before, guessed, large := len(r.segs), r.guessed, r.large
+	r.large = false
+	l := r.lane(r.begin.Closing()).after(r.kept)
 	// A graph has them in the order in which they were read; this one is the same each time.
 	manifests := slices.SortedStableFunc(slices.Values(g.Manifests), func(a, b oci.Node) int {
 		if len(a.Images) == 0 || len(b.Images) == 0 { // what documents reach comes last, as it stands
@@ -191,6 +243,8 @@ func (r *forecaster) closing(inv *oci.Inventory, g *oci.Graph) error {
 	}
 	l.take(make([]byte, 2*tarBlock))
 	l.commit()
+	r.closed = &closedLane{slices.Clone(r.segs[before:]), r.guessed - guessed, r.large}
+	r.large = r.large || large
 	return nil
 }
 
@@ -199,38 +253,77 @@ func (r *forecaster) sum(inv *oci.Inventory) (Forecast, error) {
 	slices.SortFunc(r.segs, func(a, b journal.Segment) int {
 		return cmp.Or(cmp.Compare(a.Lane, b.Lane), cmp.Compare(a.Number, b.Number))
 	})
-	f := Forecast{Segments: len(r.segs)}
+	f := Forecast{Segments: len(r.segs), parts: make([]part, r.begin.Count())}
 	used := map[int]bool{}
 	for _, s := range r.segs {
-		f.files = append(f.files, s.Size)
+		p := &f.parts[r.begin.DriveOf(s.Lane)-1]
+		p.files = append(p.files, s.Size)
+		p.segments++
+		if !used[s.Lane] {
+			p.lanes++
+		}
 		used[s.Lane] = true
 	}
-	f.lanes = len(used)
-	all := append(slices.Clone(r.kept), r.segs...)
-	s := sealing{begin: r.begin, number: foreseen(r.begin), signers: slices.Repeat([]*Signer{sign.StandIn()}, r.signers), version: r.version}
-	idx, err := s.index(inv, all)
-	if err != nil {
+	if err := r.small(inv, f.parts); err != nil {
 		return f, err
 	}
-	small, err := s.files(context.Background(), idx, all, r.begin.Created)
-	if err != nil {
-		return f, err
-	}
-	for name, body := range small.twice {
-		f.files = append(f.files, int64(len(body)))
-		if !r.begun || seal.KeyNumber(name) == 0 { // the key files are there from the beginning
-			f.files = append(f.files, int64(len(body)))
+	for i := range f.parts {
+		p := &f.parts[i]
+		slices.Sort(p.files) // a map has no order
+		for _, size := range p.files {
+			p.bytes += size
 		}
-	}
-	f.files = append(f.files, int64(len(small.derived.readme)), int64(len(small.derived.sums)))
-	slices.Sort(f.files) // a map has no order
-	for _, size := range f.files {
-		f.Bytes += size
+		f.Bytes += p.bytes
 	}
 	if f.Upper = r.large || r.guessed > f.Bytes/guessShare; f.Upper {
-		f.Bytes += max(f.Bytes/upperMargin, upperMin)
+		f.Bytes = 0
+		for i := range f.parts {
+			p := &f.parts[i]
+			p.bytes += max(p.bytes/upperMargin, upperMin)
+			f.Bytes += p.bytes
+		}
 	}
 	return f, nil
+}
+
+// small adds the small files of each drive that is not finished.
+func (r *forecaster) small(inv *oci.Inventory, parts []part) error {
+	all := append(slices.Clone(r.kept), r.segs...)
+	slices.SortStableFunc(all, func(a, b journal.Segment) int {
+		return cmp.Or(cmp.Compare(a.Lane, b.Lane), cmp.Compare(a.Number, b.Number))
+	})
+	s := sealing{begin: r.begin, number: foreseen(r.begin), signers: slices.Repeat([]*Signer{sign.StandIn()}, r.signers), version: r.version}
+	for k := range parts[:len(parts)-1] {
+		if done, ok := r.done[k+1]; ok {
+			s.early = append(s.early, sumOf(done))
+			continue
+		}
+		small, err := s.driveFiles(context.Background(), k+1, all)
+		if err != nil {
+			return err
+		}
+		s.early = append(s.early, seal.DriveSum{Drive: k + 1, SHA256: seal.Sum(small.twice[seal.DriveName]), Signatures: listFiles(small.signatures)})
+		r.addSmall(&parts[k], small)
+	}
+	idx, err := s.index(inv, all)
+	if err != nil {
+		return err
+	}
+	small, err := s.files(context.Background(), idx, all, r.begin.Created)
+	if err == nil {
+		r.addSmall(&parts[len(parts)-1], small)
+	}
+	return err
+}
+
+func (r *forecaster) addSmall(p *part, small sealedFiles) {
+	for name, body := range small.twice {
+		p.files = append(p.files, int64(len(body)))
+		if !r.begun || seal.KeyNumber(name) == 0 { // the key files are there from the beginning
+			p.files = append(p.files, int64(len(body)))
+		}
+	}
+	p.files = append(p.files, int64(len(small.derived.readme)), int64(len(small.derived.sums)))
 }
 
 // noise gives bytes that do not compress. Its period is longer than a frame, in

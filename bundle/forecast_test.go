@@ -245,8 +245,10 @@ func TestDrives(t *testing.T) {
 	}
 	const gb = 1e9
 	nothing := func(oci.Descriptor) ([]byte, bool) { return nil, false }
-	full := Forecast{Bytes: 1 << 50}
 	job := Job{SegmentSize: DefaultSegmentSize, Lanes: DefaultLanes}
+	over := func(g *oci.Graph, capacity int64) (*Spread, error) {
+		return job.SpreadOver(&oci.Inventory{}, g, nothing, Room{More: Capacity{capacity, 4096}})
+	}
 	for _, c := range []struct {
 		g        *oci.Graph
 		capacity int64
@@ -259,30 +261,41 @@ func TestDrives(t *testing.T) {
 		{graph(6*gb/10, 6*gb/10, 6*gb/10), gb, 3}, // no blob is spread
 		{graph(6*gb/10, 3*gb/10, 6*gb/10, 3*gb/10), gb, 2},
 	} {
-		f, err := job.Forecast(&oci.Inventory{}, c.g, nothing)
-		if err != nil {
-			t.Fatal(err)
+		s, err := over(c.g, c.capacity)
+		if err != nil || len(s.Drives) != c.want {
+			t.Errorf("%d blobs on drives of %d: %+v, %v; want %d", len(c.g.Blobs), c.capacity, s, err, c.want)
+			continue
 		}
-		got, err := job.Drives(f, c.g, c.capacity, 4096)
-		if err != nil || got != c.want {
-			t.Errorf("%d blobs on drives of %d: %d, %v; want %d", len(c.g.Blobs), c.capacity, got, err, c.want)
+		again, err := over(c.g, c.capacity)
+		if err != nil || fmt.Sprint(again) != fmt.Sprint(s) {
+			t.Errorf("a second time it is another, %v", err)
 		}
-		if err := f.CheckRoom("", Space{Free: c.capacity, Cluster: 4096, Files: -1}, 0); (err == nil) != (got == 1) {
-			t.Errorf("%d blobs on drives of %d: %d drives, and pack says %v", len(c.g.Blobs), c.capacity, got, err)
+		for i, d := range s.Drives {
+			if d.Need > c.capacity || s.Forecast.On(i+1).OnDrive(4096) > d.Need {
+				t.Errorf("drive %d of %d takes %d of %d", i+1, c.want, d.Need, c.capacity)
+			}
 		}
 	}
 	var large *TooLargeError
-	if _, err := job.Drives(full, graph(10, gb), gb, 4096); !errors.As(err, &large) || large.Blob.Size != gb || large.Capacity != gb {
+	if _, err := over(graph(10, gb), gb); !errors.As(err, &large) || large.Blob.Size != gb || large.Capacity != gb {
 		t.Errorf("a blob as large as the drive: %v", err)
 	}
 	many := make([]int64, MaxLanes+1)
 	for i := range many {
 		many[i] = 9 * gb / 10
 	}
-	if _, err := job.Drives(full, graph(many...), gb, 4096); !errors.As(err, &large) || large.Blob.Digest != "" {
+	if _, err := over(graph(many...), gb); !errors.As(err, &large) || large.Blob.Digest != "" {
 		t.Errorf("%d drives: %v", len(many), err)
 	}
-	if _, err := job.Drives(full, graph(10), 1<<20, 4096); !errors.As(err, &large) {
-		t.Errorf("a drive of 1 MiB: %v", err)
+	if _, err := over(graph(10), 8<<10); !errors.As(err, &large) {
+		t.Errorf("a drive of 8 KiB: %v", err)
+	}
+	var space *SpaceError
+	hand := Room{Drives: []Capacity{{gb, 4096}, {gb / 2, 4096}}}
+	if _, err := job.SpreadOver(&oci.Inventory{}, graph(9*gb/10, 4*gb/10, 3*gb/10), nothing, hand); !errors.As(err, &space) || space.Together != 2 {
+		t.Errorf("too little on two drives: %v", err)
+	}
+	if s, err := job.SpreadOver(&oci.Inventory{}, graph(9*gb/10, 4*gb/10), nothing, hand); err != nil || len(s.Drives) != 2 || s.Lanes != DefaultLanes {
+		t.Errorf("two drives of two sizes: %+v, %v", s, err)
 	}
 }

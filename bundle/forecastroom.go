@@ -4,6 +4,7 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/satchel-airgap/satchel/bundle/internal/journal"
 	"github.com/satchel-airgap/satchel/oci"
 )
 
@@ -11,22 +12,34 @@ import (
 const perName = 128
 
 // OnDrive gives the bytes that the files take on a drive with clusters of that size. It is
-// the number by which [Forecast.CheckRoom] and [Job.Drives] decide, and has room for one
+// the number by which [Forecast.CheckRoom] and [Job.SpreadOver] decide, and has room for one
 // more segment in each lane: lanes take blobs as they come, and an interruption ends a
 // segment early.
-func (f Forecast) OnDrive(cluster int64) int64 {
+func (f Forecast) OnDrive(cluster int64) (n int64) {
+	for _, p := range f.parts {
+		n += p.onDrive(cluster)
+	}
+	return n
+}
+
+func (p part) onDrive(cluster int64) int64 {
 	sum, n := int64(0), int64(0)
-	for _, size := range f.files {
+	for _, size := range p.files {
 		sum += size
 		n += roundUp(size, cluster)
 	}
-	n += roundUp(f.Bytes-sum, cluster)                               // what is added to an upper bound
-	n += 2 * roundUp(int64(len(f.files))*perName, cluster)           // two directories
-	return n + int64(f.lanes)*roundUp(perSegment, cluster) + cluster // a small file that is being replaced
+	n += roundUp(p.bytes-sum, cluster)                               // what is added to an upper bound
+	n += 2 * roundUp(int64(len(p.files))*perName, cluster)           // two directories
+	return n + int64(p.lanes)*roundUp(perSegment, cluster) + cluster // a small file that is being replaced
 }
 
 // Files is how many files there will be, directories included.
-func (f Forecast) Files() int64 { return int64(len(f.files)) + 3 }
+func (f Forecast) Files() (n int64) {
+	for _, p := range f.parts {
+		n += int64(len(p.files)) + 3
+	}
+	return n
+}
 
 // CheckRoom reports a *[SpaceError] if the drive with dir has not enough room, where that
 // is known. more is the bytes that will be free besides.
@@ -63,6 +76,17 @@ func (w *Writer) Forecast(inv *oci.Inventory, g *oci.Graph, content func(oci.Des
 	}
 	left := *g
 	left.Blobs, left.Manifests = missing(g.Blobs), missing(g.Manifests)
-	r := &forecaster{begin: w.begin, signers: len(w.signers), version: w.version, content: content, noise: newNoise(), begun: true, kept: kept, written: written}
+	r := &forecaster{begin: w.begin, signers: len(w.signers), version: w.version, content: content, noise: newNoise(), begun: true, kept: kept, written: written, done: w.finished()}
 	return r.run(inv, &left)
+}
+
+// finished gives the drives that are.
+func (w *Writer) finished() map[int]journal.DriveDone {
+	done := map[int]journal.DriveDone{}
+	for _, t := range w.drives {
+		if t.done != nil {
+			done[t.number] = *t.done
+		}
+	}
+	return done
 }

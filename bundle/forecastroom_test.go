@@ -112,7 +112,7 @@ func TestForecastOfTheRest(t *testing.T) {
 // TestCheckRoom compares bytes, and files where the file system counts them.
 func TestCheckRoom(t *testing.T) {
 	t.Parallel()
-	f := Forecast{Bytes: 10 << 20, files: []int64{10 << 20}, lanes: 1}
+	f := Forecast{Bytes: 10 << 20, parts: []part{{files: []int64{10 << 20}, lanes: 1, bytes: 10 << 20}}}
 	need := f.OnDrive(4096)
 	for _, c := range []struct {
 		room         Space

@@ -22,6 +22,7 @@ type Job struct {
 	Stream      string    // name of the stream, part of the job's identity; "" for none
 	Partial     bool      // it is only of a part of the configuration's images, which Config stands for too
 	Baseline    *Baseline // what the bundle need not carry; a resumed one keeps what it was begun with, so it is no part of the identity
+	Spread      *Spread   // what goes on which drive; nil for one. A resumed one keeps what it was begun with
 	Gaps        []byte    // what is left out from the start, in the caller's words; no part of the job's identity
 	Signers     []*Signer // who signs the seals; no part of the identity
 	Version     string    // of satchel, noted where a bundle needs a feature; no part of the identity
@@ -127,7 +128,7 @@ func (j Job) differs(b journal.Begin) string {
 		return "with another passphrase"
 	case b.SegmentSize != j.SegmentSize:
 		return fmt.Sprintf("with segments of %s", CompactSize(b.SegmentSize))
-	case b.Lanes != j.Lanes:
+	case b.Lanes != LanesOf(j.Lanes, b.Count()):
 		return fmt.Sprintf("with another number of lanes, %d", b.Lanes)
 	}
 	return ""

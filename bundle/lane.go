@@ -28,6 +28,7 @@ const (
 // lane writes blobs one after another into segments. One goroutine uses it at a time.
 type lane struct {
 	w          *Writer
+	on         *target // the drive that it writes to
 	number     int
 	next       int // number of the next segment
 	fast       *zstd.Encoder
@@ -125,7 +126,7 @@ func (l *lane) open() error {
 		l.buffers = frame.NewBuffers()
 	}
 	id := seal.Segment{Lane: l.number, Number: l.next, Plain: l.w.begin.Plain}
-	seg, err := newSegment(l.w.dir, id, envelopeOf(l.w.begin), l.w.begin.SegmentSize, frame.Encoders{Fast: l.fast, Dense: l.w.dense}, l.buffers)
+	seg, err := newSegment(l.on.dir, id, envelopeOf(l.w.begin), l.w.begin.SegmentSize, frame.Encoders{Fast: l.fast, Dense: l.w.dense}, l.buffers)
 	if err != nil {
 		return l.fail(err)
 	}
@@ -264,6 +265,7 @@ func (l *lane) rollBack(d digest.Digest) error {
 
 // fail marks the lane and the writer as broken.
 func (l *lane) fail(err error) error {
+	err = l.on.named(err)
 	l.w.breakdown(err)
 	return &laneError{err}
 }

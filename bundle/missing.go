@@ -31,6 +31,9 @@ func checkMissing(dir, state string, job Job) error {
 		if there := st.Session.Dir; !isIn(there, abs) || finished(st) || isThere(there, st.Begin.Bundle) {
 			continue
 		}
+		if _, done := st.Done[st.Session.Drive]; done {
+			continue // it may be away
+		}
 		if !job.continues(st.Begin) && isOnOther(st.Session, on) {
 			continue
 		}

@@ -29,6 +29,18 @@ type Mount struct {
 // drive that can be unmounted and taken away, with what is on it.
 func (m Mount) Removable() bool { return m.on.Known() && !m.on.System && m.on.Memory == "" }
 
+// MountOf gives the mount that a directory is on, without a look at what belongs there.
+func MountOf(dir string) Mount { return Mount{dir: dir, on: media.System().Of(dir)} }
+
+// Point is where the file system of the directory is mounted, "" where that is not known.
+func (m Mount) Point() string { return m.on.Point }
+
+// Same reports whether two directories are on the same file system, or nobody knows.
+func (m Mount) Same(other Mount) bool { return !m.on.Known() || m.on.Point == other.on.Point }
+
+// IsRoot reports whether dir is where a file system is mounted.
+func IsRoot(dir string) (bool, error) { return media.IsMountRoot(dir) }
+
 // MountError says that a directory is not where it must be: the drive is not mounted, or
 // another one is mounted in its place. Nothing was written.
 type MountError struct {

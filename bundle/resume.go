@@ -147,14 +147,21 @@ func (p location) resume(ctx context.Context, jnl *journal.Journal, st *journal.
 		}
 		return nil, errors.Join(refused, jnl.Close())
 	}
+	if st.Begin.Count() > 1 {
+		return nil, errors.Join(&RefusedError{Dir: p.dir, Reason: fmt.Sprintf("it holds drive %s of an unfinished bundle on %d drives", seal.Label(p.id, max(p.drive, 1)), st.Begin.Count()), Unfinished: true,
+			hint: "run the original command to resume it, name another directory, or delete it and start again"}, jnl.Close())
+	}
 	if err := jnl.Append(self(job.Command, p.dir)); err != nil {
 		return nil, errors.Join(err, jnl.Close())
 	}
-	w, err := newWriter(p.dir, jnl, st, job)
+	w, err := newWriter(jnl, st, job)
 	if err != nil {
 		return nil, err
 	}
-	if err := w.restore(ctx, st, rehash); err != nil {
+	if err := w.open(w.drives[0], p.dir); err != nil {
+		return nil, errors.Join(err, w.Close())
+	}
+	if err := w.restore(ctx, w.drives[0], st.Session, rehash); err != nil {
 		return nil, errors.Join(err, w.Close())
 	}
 	return w, nil
@@ -243,50 +250,55 @@ const anotherDir = "name another directory, such as a new one on the same drive;
 // the number of bytes; what it returns is called with the bytes just read, concurrently.
 type Rehash func(total int64) func(n int64)
 
-// restore brings the writer to where the journal says it was, as far as the
-// drive still agrees.
-func (w *Writer) restore(ctx context.Context, st *journal.State, rehash Rehash) error {
-	w.segments = st.Segments
-	mount := media.Session(w.dir.Path())
-	away := mount == "" || mount != st.Session.Mount
+// restore brings a drive to where the journal says it was, as far as it still agrees. at is
+// where it was last.
+func (w *Writer) restore(ctx context.Context, t *target, at journal.Session, rehash Rehash) error {
+	mount := media.Session(t.path())
+	away := mount == "" || mount != at.Mount
 	var read func(int64)
 	if away && rehash != nil {
-		read = rehash(w.written())
+		read = rehash(w.written(t))
 	}
-	bad, err := w.checkSegments(ctx, away, read)
+	bad, err := w.checkSegments(ctx, t, away, read)
 	if err != nil {
-		return err
+		return t.named(err)
 	}
-	for _, l := range w.all {
+	for _, l := range t.lanes {
 		unfinished, err := w.dropWhere(l.number, func(s journal.Segment) bool {
 			return s.End || bad[placeOf(s, w.begin.Plain)]
 		})
 		if err != nil {
-			return err
+			return t.named(err)
 		}
-		if unfinished != nil && l.number == w.begin.Lanes {
+		if unfinished != nil && l.number == w.begin.Closing() {
 			// A manifest is small: put again from its start, it cannot keep others from the closing lane.
 			if unfinished, err = w.dropBlob(l.number, unfinished.Digest); err != nil {
-				return err
+				return t.named(err)
 			}
 		}
 		l.unfinished = unfinished
+		w.count(w.segments[l.number])
 	}
-	for _, segs := range w.segments {
-		w.count(segs)
+	if err := w.sweep(t); err != nil {
+		return t.named(err)
 	}
-	if err := w.sweep(); err != nil {
-		return err
-	}
-	return w.start()
+	return w.start(t)
 }
 
-// written is the bytes of all segments.
-func (w *Writer) written() (n int64) {
-	for _, segs := range w.segments {
-		for _, s := range segs {
-			n += s.Size
+// of gives the segments of a drive that are known.
+func (w *Writer) of(t *target) (list []journal.Segment) {
+	for lane, segs := range w.segments {
+		if w.begin.DriveOf(lane) == t.number {
+			list = append(list, segs...)
 		}
+	}
+	return list
+}
+
+// written is the bytes of all segments of a drive.
+func (w *Writer) written(t *target) (n int64) {
+	for _, s := range w.of(t) {
+		n += s.Size
 	}
 	return n
 }
@@ -302,10 +314,10 @@ func (w *Writer) count(segs []journal.Segment) {
 	}
 }
 
-// checkSegments finds the segments that the drive no longer has as the journal
-// knows them: by length, and by SHA-256 too if the drive was away.
-func (w *Writer) checkSegments(ctx context.Context, away bool, read func(int64)) (map[seal.Segment]bool, error) {
-	files, _, err := w.dir.List(".")
+// checkSegments finds the segments that a drive no longer has as the journal
+// knows them: by length, and by SHA-256 too if it was away.
+func (w *Writer) checkSegments(ctx context.Context, t *target, away bool, read func(int64)) (map[seal.Segment]bool, error) {
+	files, _, err := t.dir.List(".")
 	if err != nil {
 		return nil, err
 	}
@@ -317,50 +329,48 @@ func (w *Writer) checkSegments(ctx context.Context, away bool, read func(int64))
 	var mu sync.Mutex
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(hashers())
-	for _, segs := range w.segments {
-		for _, s := range segs {
-			id := placeOf(s, w.begin.Plain)
-			if size, there := sizes[id.String()]; !there || size != s.Size {
-				mu.Lock()
-				bad[id] = true
-				mu.Unlock()
-				continue
-			}
-			if !away {
-				continue
-			}
-			g.Go(func() error {
-				sum, err := hashFile(ctx, w.dir, id.String(), true, read)
-				mu.Lock()
-				defer mu.Unlock()
-				switch {
-				case ctx.Err() != nil:
-					return ctx.Err()
-				case err != nil && w.dir.Gone(seal.DriveName, err) != nil:
-					return w.dir.Gone(seal.DriveName, err)
-				case errors.Is(err, syscall.EIO):
-					broken[id] = err
-				case err != nil:
-					return err
-				default:
-					whole++
-					bad[id] = bad[id] || sum.SHA256 != s.SHA256
-				}
-				return nil
-			})
+	for _, s := range w.of(t) {
+		id := placeOf(s, w.begin.Plain)
+		if size, there := sizes[id.String()]; !there || size != s.Size {
+			mu.Lock()
+			bad[id] = true
+			mu.Unlock()
+			continue
 		}
+		if !away {
+			continue
+		}
+		g.Go(func() error {
+			sum, err := hashFile(ctx, t.dir, id.String(), true, read)
+			mu.Lock()
+			defer mu.Unlock()
+			switch {
+			case ctx.Err() != nil:
+				return ctx.Err()
+			case err != nil && t.dir.Gone(seal.DriveName, err) != nil:
+				return t.dir.Gone(seal.DriveName, err)
+			case errors.Is(err, syscall.EIO):
+				broken[id] = err
+			case err != nil:
+				return err
+			default:
+				whole++
+				bad[id] = bad[id] || sum.SHA256 != s.SHA256
+			}
+			return nil
+		})
 	}
 	if err := g.Wait(); err != nil {
 		return nil, err
 	}
-	return bad, w.giveUpBroken(bad, broken, whole)
+	return bad, giveUpBroken(t.dir, bad, broken, whole)
 }
 
 // giveUpBroken decides over segments that the drive could not read: a bad spot
 // costs its segment, but a drive that fails altogether costs nothing.
-func (w *Writer) giveUpBroken(bad map[seal.Segment]bool, broken map[seal.Segment]error, whole int) error {
+func giveUpBroken(dir *media.Dir, bad map[seal.Segment]bool, broken map[seal.Segment]error, whole int) error {
 	for id, err := range broken {
-		if whole == 0 || w.dir.Probe() != nil {
+		if whole == 0 || dir.Probe() != nil {
 			return err
 		}
 		bad[id] = true
@@ -370,19 +380,17 @@ func (w *Writer) giveUpBroken(bad map[seal.Segment]bool, broken map[seal.Segment
 
 // sweep deletes what a crash left: files being written, segments that were
 // renamed but not recorded, and what an aborted seal wrote.
-func (w *Writer) sweep() error {
+func (w *Writer) sweep(t *target) error {
 	known := map[string]bool{seal.DriveName: true}
 	for name := range w.begin.KeyFiles {
 		known[name] = true
 	}
-	for _, segs := range w.segments {
-		for _, s := range segs {
-			known[segmentName(s, w.begin.Plain)] = true
-		}
+	for _, s := range w.of(t) {
+		known[segmentName(s, w.begin.Plain)] = true
 	}
 	var stale []string
 	for _, sub := range []string{seal.CopyDir, "."} {
-		files, _, err := w.dir.List(sub)
+		files, _, err := t.dir.List(sub)
 		if err != nil {
 			return err
 		}
@@ -395,5 +403,5 @@ func (w *Writer) sweep() error {
 	if len(stale) == 0 {
 		return nil
 	}
-	return w.dir.Remove(stale...)
+	return t.dir.Remove(stale...)
 }

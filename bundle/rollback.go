@@ -45,7 +45,7 @@ func (w *Writer) dropWhere(lane int, bad func(journal.Segment) bool) (*journal.U
 		if err := w.jnl.Append(journal.Record{Drop: &rec}); err != nil {
 			return nil, err
 		}
-		if err := w.dir.Remove(names...); err != nil {
+		if err := w.drives[w.begin.DriveOf(lane)-1].dir.Remove(names...); err != nil {
 			return nil, err
 		}
 	}

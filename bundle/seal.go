@@ -36,10 +36,10 @@ func (f Fingerprint) Grouped() string {
 }
 
 // Seal finishes the bundle: the end of the tar stream, the index, and the seals,
-// bundle.json last. Every manifest of inv's images, and all they reach, must
+// bundle.json last. Of several drives it finishes the last one, after the others ([Writer.SealDrive]). Every manifest of inv's images, and all they reach, must
 // have been put. After an error the bundle is unfinished and can be resumed.
 func (w *Writer) Seal(ctx context.Context, inv *oci.Inventory) (Fingerprint, error) {
-	if err := w.endLanes(inv); err != nil {
+	if err := errors.Join(w.sealedDrives(), w.endLanes(inv)); err != nil {
 		return "", err
 	}
 	if err := ctx.Err(); err != nil {
@@ -93,17 +93,12 @@ func (w *Writer) endLanes(inv *oci.Inventory) error {
 	if err != nil {
 		return err
 	}
-	for _, l := range w.all[:w.begin.Lanes] {
-		if err := l.commit(nil); err != nil {
-			return err
-		}
-	}
-	return nil
+	return w.last().commit()
 }
 
 // endArchive writes index.json, oci-layout and the end of the tar stream.
 func (w *Writer) endArchive(inv *oci.Inventory) error {
-	l := w.all[w.begin.Lanes]
+	l := w.last().lanes[w.begin.Lanes]
 	files, err := ending(inv)
 	if err != nil {
 		return err

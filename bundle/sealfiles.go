@@ -21,7 +21,8 @@ type sealing struct {
 	begin   journal.Begin
 	number  journal.Number
 	signers []*Signer
-	version string // of satchel
+	version string          // of satchel
+	early   []seal.DriveSum // the drives that come before the last one
 }
 
 // needs are the features that the bundle uses.
@@ -36,6 +37,9 @@ func (s sealing) needs() seal.Needs {
 	if s.begin.Plain {
 		used = append(used, seal.Plain)
 	}
+	if s.begin.Count() > 1 {
+		used = append(used, seal.Drives)
+	}
 	return seal.Uses(s.version, used...)
 }
 
@@ -45,11 +49,55 @@ func (w *Writer) writeIndex(inv *oci.Inventory, segs []journal.Segment) ([]byte,
 	if err != nil {
 		return nil, err
 	}
-	return body, w.dir.WriteFile(seal.IndexOf(w.begin.Plain), body)
+	return body, w.last().named(w.last().dir.WriteFile(seal.IndexOf(w.begin.Plain), body))
 }
 
 func (w *Writer) sealing() sealing {
-	return sealing{begin: w.begin, number: w.number, signers: w.signers, version: w.version}
+	s := sealing{begin: w.begin, number: w.number, signers: w.signers, version: w.version}
+	for _, t := range w.drives {
+		if t.done != nil {
+			s.early = append(s.early, sumOf(*t.done))
+		}
+	}
+	return s
+}
+
+// sumOf is what the seal says of a drive that is finished.
+func sumOf(d journal.DriveDone) seal.DriveSum {
+	sum := seal.DriveSum{Drive: d.Drive, SHA256: d.SHA256}
+	for _, f := range d.Signatures {
+		sum.Signatures = append(sum.Signatures, seal.File(f))
+	}
+	return sum
+}
+
+// drive is drive.json of a drive that is being written.
+func (s sealing) drive(number int) seal.Drive {
+	d := seal.Drive{Bundle: s.begin.Bundle, Drive: number}
+	if n := s.begin.Count(); n > 1 {
+		d.Label, d.Of, d.Readme = seal.Label(d.Bundle, number), n, s.readme()
+	}
+	return d
+}
+
+// readme is the wording of README.txt.
+func (s sealing) readme() int {
+	if s.begin.Count() > 1 {
+		return seal.ReadmeDrives
+	}
+	return seal.ReadmeText
+}
+
+// complete is drive.json of a drive that is finished and has these segments among all.
+func (s sealing) complete(number int, segs []journal.Segment) seal.Drive {
+	d := s.drive(number)
+	d.Complete = true
+	for _, seg := range segs {
+		if s.begin.DriveOf(seg.Lane) == number {
+			d.Files = append(d.Files, seal.File{Name: segmentName(seg, s.begin.Plain), Size: seg.Size, SHA256: seg.SHA256})
+		}
+	}
+	return d
 }
 
 // index makes index.age, or index.zst.
@@ -64,7 +112,7 @@ func (s sealing) index(inv *oci.Inventory, segs []journal.Segment) ([]byte, erro
 		return nil, err
 	}
 	for _, seg := range segs {
-		if err := idx.Segment(index.Segment{Name: segmentName(seg, s.begin.Plain), Drive: 1, Size: seg.Size, SHA256: seg.SHA256, Tar: seg.Tar}); err != nil {
+		if err := idx.Segment(index.Segment{Name: segmentName(seg, s.begin.Plain), Drive: s.begin.DriveOf(seg.Lane), Size: seg.Size, SHA256: seg.SHA256, Tar: seg.Tar}); err != nil {
 			return nil, err
 		}
 	}
@@ -93,7 +141,7 @@ func (w *Writer) writeSeals(ctx context.Context, idx []byte, segs []journal.Segm
 	if err != nil {
 		return "", err
 	}
-	return f.finger, w.writeSmall(f)
+	return f.finger, w.last().writeSmall(f, seal.BundleName)
 }
 
 // sealedFiles are the small files of a bundle that is being sealed.
@@ -106,10 +154,7 @@ type sealedFiles struct {
 
 // files makes and signs the seals, and makes what follows from them.
 func (s sealing) files(ctx context.Context, idx []byte, segs []journal.Segment, now time.Time) (f sealedFiles, err error) {
-	drive := seal.Drive{Bundle: s.begin.Bundle, Drive: 1, Complete: true}
-	for _, seg := range segs {
-		drive.Files = append(drive.Files, seal.File{Name: segmentName(seg, s.begin.Plain), Size: seg.Size, SHA256: seg.SHA256})
-	}
+	drive := s.complete(s.begin.Count(), segs)
 	driveBody, err := drive.Marshal()
 	if err != nil {
 		return f, err
@@ -128,7 +173,7 @@ func (s sealing) files(ctx context.Context, idx []byte, segs []journal.Segment, 
 	}
 	indexName := seal.IndexOf(s.begin.Plain)
 	all := smallFiles{
-		plain: s.begin.Plain, bundle: s.begin.Bundle, text: seal.ReadmeText, finger: Fingerprint(seal.Sum(bundleBody)), segments: drive.Files, keys: s.begin.KeyFiles,
+		plain: s.begin.Plain, bundle: s.begin.Bundle, text: s.readme(), drive: drive.Drive, of: drive.Of, finger: Fingerprint(seal.Sum(bundleBody)), segments: drive.Files, keys: s.begin.KeyFiles,
 		signatures: bundleSigs, packedBy: s.needs().PackedBy, sparse: s.begin.Baseline.Len() > 0,
 		sealed: append(listFiles(driveSigs), seal.FileOf(indexName, idx), seal.FileOf(seal.DriveName, driveBody), seal.FileOf(seal.BundleName, bundleBody)),
 	}
@@ -149,8 +194,8 @@ func (s sealing) files(ctx context.Context, idx []byte, segs []journal.Segment, 
 // whole is bundle.json.
 func (s sealing) whole(idx, drive []byte, driveSigs map[string][]byte, now time.Time) seal.Bundle {
 	b := seal.Bundle{
-		Bundle: s.begin.Bundle, Created: now, Sequence: 1, Partial: s.begin.Partial, Index: seal.FileOf(seal.IndexOf(s.begin.Plain), idx), Readme: seal.ReadmeText,
-		Drives: []seal.DriveSum{{Drive: 1, SHA256: seal.Sum(drive), Signatures: listFiles(driveSigs)}}, Needs: s.needs(),
+		Bundle: s.begin.Bundle, Created: now, Sequence: 1, Partial: s.begin.Partial, Index: seal.FileOf(seal.IndexOf(s.begin.Plain), idx), Readme: s.readme(),
+		Drives: append(slices.Clone(s.early), seal.DriveSum{Drive: s.begin.Count(), SHA256: seal.Sum(drive), Signatures: listFiles(driveSigs)}), Needs: s.needs(),
 	}
 	if stream, n := numberOf(s.number); n > 0 {
 		b.Stream, b.Sequence = &stream, n
@@ -179,13 +224,18 @@ func listFiles(files map[string][]byte) (list []seal.File) {
 	return list
 }
 
-func (w *Writer) writeSmall(f sealedFiles) error {
-	if err := w.dir.Mkdir(seal.CopyDir); err != nil {
+// writeSmall writes the small files of a drive: last is what says that it is finished.
+func (t *target) writeSmall(f sealedFiles, last string) error {
+	if err := t.dir.Mkdir(seal.CopyDir); err != nil {
 		return err
 	}
-	files := []namedBody{{seal.DriveName, f.twice[seal.DriveName]}, {seal.ExtrasName, f.twice[seal.ExtrasName]}, {seal.ReadmeName, f.derived.readme}, {seal.SumsName, f.derived.sums}}
+	var files []namedBody
+	if last != seal.DriveName {
+		files = append(files, namedBody{seal.DriveName, f.twice[seal.DriveName]})
+	}
+	files = append(files, namedBody{seal.ExtrasName, f.twice[seal.ExtrasName]}, namedBody{seal.ReadmeName, f.derived.readme}, namedBody{seal.SumsName, f.derived.sums})
 	for name, body := range f.twice {
-		if name != seal.BundleName {
+		if name != last {
 			files = append(files, namedBody{seal.CopyDir + "/" + name, body})
 		}
 	}
@@ -193,10 +243,10 @@ func (w *Writer) writeSmall(f sealedFiles) error {
 		files = append(files, namedBody{name, body})
 	}
 	// The copy of the seal comes when all that it binds is durable: it is as good as the seal.
-	files = append(files, namedBody{seal.CopyDir + "/" + seal.BundleName, f.twice[seal.BundleName]}, namedBody{seal.BundleName, f.twice[seal.BundleName]})
+	files = append(files, namedBody{seal.CopyDir + "/" + last, f.twice[last]}, namedBody{last, f.twice[last]})
 	for _, f := range files {
-		if err := w.dir.WriteFile(f.name, f.body); err != nil {
-			return err
+		if err := t.dir.WriteFile(f.name, f.body); err != nil {
+			return t.named(err)
 		}
 	}
 	return nil

@@ -351,8 +351,8 @@ func TestSignedForecast(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if all := files(t, f.drive); len(cast.files) != len(all) || cast.Bytes < bytes || cast.Bytes > bytes+4<<10 {
-		t.Errorf("forecast of %d files, %d bytes; there are %d, %d", len(cast.files), cast.Bytes, len(all), bytes)
+	if all := files(t, f.drive); len(cast.parts[0].files) != len(all) || cast.Bytes < bytes || cast.Bytes > bytes+4<<10 {
+		t.Errorf("forecast of %d files, %d bytes; there are %d, %d", len(cast.parts[0].files), cast.Bytes, len(all), bytes)
 	}
 }
 

@@ -14,7 +14,6 @@ import (
 
 	"github.com/satchel-airgap/satchel/bundle/internal/frame"
 	"github.com/satchel-airgap/satchel/bundle/internal/journal"
-	"github.com/satchel-airgap/satchel/bundle/internal/media"
 	"github.com/satchel-airgap/satchel/oci"
 )
 
@@ -26,34 +25,38 @@ const SmallBlob = frame.MaxContent
 // be called concurrently. Put the blobs of [Writer.Unfinished] first: each holds
 // a lane that nothing else can use. Put manifests after all blobs.
 type Writer struct {
-	dir    *media.Dir
 	jnl    *journal.Journal
 	begin  journal.Begin
 	dense  *zstd.Encoder
 	maxAge time.Duration
 
-	free    chan *lane // lanes that any blob may take
-	closing chan *lane // the closing lane, for manifests
+	drives  []*target             // in order; the last one has the closing lane too
+	on      map[digest.Digest]int // the number of the drive that a blob goes on; the first for others
+	closing chan *lane            // the closing lane, for manifests
 
 	mu       sync.Mutex
-	all      []*lane
 	held     map[digest.Digest]*lane // lanes that wait for one blob
 	busy     map[digest.Digest]chan struct{}
 	done     map[digest.Digest]int64
 	cut      map[digest.Digest]bool // whole blobs that lost their end to a wrong one
 	segments map[int][]journal.Segment
-	err      error // what broke the writer
+	sessions map[int]journal.Session // where each drive was last
+	err      error                   // what broke the writer
 
 	number  journal.Number // its sequence is 0 as long as the bundle has none
 	signers []*Signer      // who sign the seals
 	version string         // of satchel
+	command string         // see [Job]
+	state   string         // directory of the journals
+	next    map[int]int    // the number of the next segment of each lane, where there are any
 }
 
 // ID is the bundle's ID.
 func (w *Writer) ID() string { return w.begin.Bundle }
 
-// Dir is the bundle's directory.
-func (w *Writer) Dir() string { return w.dir.Path() }
+// Dir is the bundle's directory; of a bundle on several drives it is the last one's, "" as long
+// as that is not there.
+func (w *Writer) Dir() string { return w.last().path() }
 
 // Begun is when the bundle was begun, and what it carries was pinned.
 func (w *Writer) Begun() time.Time { return w.begin.Created }
@@ -138,7 +141,7 @@ func (w *Writer) put(ctx context.Context, d oci.Descriptor, src oci.Source, clos
 	if err != nil {
 		return err
 	}
-	defer w.release(l, l.number == w.begin.Lanes)
+	defer w.release(l)
 	if d.Size <= SmallBlob {
 		ctx = context.WithoutCancel(ctx) // it is in memory: writing it is quicker than noting how far it got
 	}
@@ -197,7 +200,7 @@ func (w *Writer) giveUp(ctx context.Context, d digest.Digest) error {
 	if l == nil {
 		return nil
 	}
-	defer w.release(l, l.number == w.begin.Lanes)
+	defer w.release(l)
 	return l.rollBack(d)
 }
 
@@ -268,9 +271,13 @@ func (w *Writer) take(ctx context.Context, d oci.Descriptor, closing bool) (*lan
 	if l != nil {
 		return l, nil
 	}
-	from := w.free
-	if closing {
-		from = w.closing
+	from := w.closing
+	if !closing {
+		t := w.drives[max(w.on[d.Digest], 1)-1]
+		if t.dir == nil {
+			return nil, fmt.Errorf("blob %s goes on drive %d, which is not there", d.Digest, t.number)
+		}
+		from = t.free
 	}
 	select {
 	case l := <-from:
@@ -280,17 +287,17 @@ func (w *Writer) take(ctx context.Context, d oci.Descriptor, closing bool) (*lan
 	}
 }
 
-func (w *Writer) release(l *lane, closing bool) {
+func (w *Writer) release(l *lane) {
 	if l.unfinished != nil {
 		w.mu.Lock()
 		w.held[l.unfinished.Digest] = l
 		w.mu.Unlock()
 		return
 	}
-	if closing {
+	if l.number == w.begin.Closing() {
 		w.closing <- l
 	} else {
-		w.free <- l
+		l.on.free <- l
 	}
 }
 
@@ -342,9 +349,9 @@ func (w *Writer) closeDrive() error {
 	keep := w.err == nil
 	w.mu.Unlock()
 	var errs []error
-	for _, l := range w.all {
-		errs = append(errs, l.close(keep), l.fast.Close())
+	for _, t := range w.drives {
+		errs = append(errs, t.close(keep))
 	}
-	errs = append(errs, w.dense.Close(), w.dir.Close())
+	errs = append(errs, w.dense.Close())
 	return errors.Join(errs...)
 }

@@ -16,8 +16,12 @@ import (
 	"github.com/satchel-airgap/satchel/oci"
 )
 
-// version is that of what is written; 1 is read too. Version 2 has streams.
-const version = 2
+// version is the newest that is read and written; earlier ones are read too. Version 2 has
+// streams, version 3 several drives: a bundle of one is still of version 2.
+const (
+	version    = 3
+	versionOne = 2
+)
 
 // tempSuffix ends the name of a journal that has no first record yet.
 const tempSuffix = ".tmp"
@@ -44,8 +48,10 @@ func Create(path string, begin Begin) (*Journal, error) {
 	if err != nil {
 		return nil, err
 	}
-	j.path, j.of = path, version
-	begin.Version = version
+	if begin.Version = versionOne; len(begin.Drives) > 0 {
+		begin.Version = version
+	}
+	j.path, j.of = path, begin.Version
 	if err = j.Append(Record{Begin: &begin}); err == nil {
 		err = failed("create journal", path, os.Rename(path+tempSuffix, path))
 	}
@@ -151,13 +157,18 @@ func open(path string, flags int) (*Journal, error) {
 	return &Journal{f: f, path: path}, nil
 }
 
+// NewState is the state of a journal without records.
+func NewState() *State {
+	return &State{Segments: map[int][]Segment{}, Next: map[int]int{}, Sessions: map[int]Session{}, Done: map[int]DriveDone{}}
+}
+
 // replay reads all whole lines and says where the last one ends.
 func replay(f *os.File) (*State, int64, error) {
 	data, err := io.ReadAll(f)
 	if err != nil {
 		return nil, 0, err
 	}
-	state := &State{Segments: map[int][]Segment{}, Next: map[int]int{}}
+	state := NewState()
 	good := int64(0)
 	for n := 1; ; n++ {
 		end := bytes.IndexByte(data[good:], '\n')
@@ -216,9 +227,9 @@ func (j *Journal) Append(r Record) error {
 	if j.err != nil {
 		return j.err
 	}
-	if r.Number != nil && j.of < version { // the first record that version 1 does not know
-		b = append(fmt.Appendf(nil, "{\"version\":%d}\n", version), b...)
-		j.of = version
+	if r.Number != nil && j.of < versionOne { // the first record that version 1 does not know
+		b = append(fmt.Appendf(nil, "{\"version\":%d}\n", versionOne), b...)
+		j.of = versionOne
 	}
 	if _, err = j.f.Write(append(b, '\n')); err == nil {
 		err = j.f.Sync()

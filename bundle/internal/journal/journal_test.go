@@ -81,7 +81,7 @@ func TestReplay(t *testing.T) {
 	path := lived(t)
 	st := reopen(t, path)
 	want := begin
-	want.Version = version
+	want.Version = versionOne
 	if !reflect.DeepEqual(st.Begin, want) {
 		t.Errorf("begin %+v", st.Begin)
 	}

@@ -26,7 +26,34 @@ type Begin struct {
 	Inventory   oci.Inventory     `json:"inventory"`
 	Gaps        []byte            `json:"gaps,omitempty"` // what was left out from the start, in the caller's words
 	Baseline    *index.Baseline   `json:"baseline,omitempty"`
+	Drives      []DrivePlan       `json:"drives,omitempty"` // what goes on each; none for a bundle of one
 }
+
+// DrivePlan is what goes on one drive of several. Manifests go on the last one.
+type DrivePlan struct {
+	Blobs []digest.Digest `json:"blobs,omitempty"`
+	Need  int64           `json:"need"` // bytes of free space that it takes
+}
+
+// Count is how many drives the bundle is on.
+func (b Begin) Count() int { return max(1, len(b.Drives)) }
+
+// Closing is the number of the closing lane. Each drive has Lanes before it.
+func (b Begin) Closing() int { return b.Count() * b.Lanes }
+
+// Places gives the number of the drive that each blob goes on; none in a bundle of one.
+func (b Begin) Places() map[digest.Digest]int {
+	on := map[digest.Digest]int{}
+	for i, d := range b.Drives {
+		for _, blob := range d.Blobs {
+			on[blob] = i + 1
+		}
+	}
+	return on
+}
+
+// DriveOf is the number of the drive that a lane is on.
+func (b Begin) DriveOf(lane int) int { return min(lane/max(b.Lanes, 1)+1, b.Count()) }
 
 // Session says where the drive was at a start.
 type Session struct {
@@ -36,6 +63,22 @@ type Session struct {
 	// where that was not known, and in journals of earlier versions.
 	Point string `json:"point,omitempty"`
 	FS    string `json:"fs,omitempty"`
+	Drive int    `json:"drive,omitempty"` // its number in a bundle on several
+}
+
+// DriveDone says that a drive of several, but for the last one, is sealed and was read back: it
+// may be away from then on.
+type DriveDone struct {
+	Drive      int    `json:"drive"`
+	SHA256     string `json:"sha256"` // of drive.json
+	Signatures []File `json:"signatures,omitempty"`
+}
+
+// File is a small file that was written, by its SHA-256.
+type File struct {
+	Name   string `json:"name"`
+	Size   int64  `json:"size"`
+	SHA256 string `json:"sha256"`
 }
 
 // Process says who has the journal.
@@ -125,12 +168,14 @@ type Record struct {
 	GivenUp  *GivenUp  `json:"givenUp,omitempty"`
 	Released *Released `json:"released,omitempty"`
 	Number   *Number   `json:"number,omitempty"`
+
+	DriveDone *DriveDone `json:"driveDone,omitempty"`
 }
 
 // kinds counts the fields that are set.
 func (r Record) kinds() (n int) {
 	for _, set := range []bool{r.Version != 0, r.Number != nil, r.Begin != nil, r.Session != nil, r.Segment != nil, r.Drop != nil, r.Gaps != nil, r.Sealed != nil, r.Verified != nil,
-		r.Process != nil, r.GivenUp != nil, r.Released != nil} {
+		r.Process != nil, r.GivenUp != nil, r.Released != nil, r.DriveDone != nil} {
 		if set {
 			n++
 		}
@@ -142,6 +187,8 @@ func (r Record) kinds() (n int) {
 type State struct {
 	Begin    Begin
 	Session  Session           // the last one
+	Sessions map[int]Session   // the last one of each drive of several
+	Done     map[int]DriveDone // drives that are finished
 	Segments map[int][]Segment // by lane, numbers rising, dropped ones gone
 	Next     map[int]int       // by lane, the number after the highest ever used
 	Gaps     []byte            // the last ones
@@ -174,6 +221,9 @@ func (s *State) apply(r Record) {
 		s.Begin, s.Gaps, s.Version = *r.Begin, r.Begin.Gaps, r.Begin.Version
 	case r.Session != nil:
 		s.Session, s.GivenUp = *r.Session, false
+		s.Sessions[r.Session.Drive] = *r.Session
+	case r.DriveDone != nil:
+		s.Done[r.DriveDone.Drive] = *r.DriveDone
 	case r.Segment != nil:
 		s.Segments[r.Segment.Lane] = append(s.Segments[r.Segment.Lane], *r.Segment)
 		s.Next[r.Segment.Lane] = max(s.Next[r.Segment.Lane], r.Segment.Number+1)

@@ -10,7 +10,6 @@ import (
 
 	"github.com/satchel-airgap/satchel/bundle"
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/gaps"
-	"github.com/satchel-airgap/satchel/cmd/satchel/internal/notice"
 	"github.com/satchel-airgap/satchel/oci/text"
 )
 
@@ -18,6 +17,9 @@ import (
 // before the first byte, and begins one. If a bundle there is finished and has what is
 // asked for, it gives that one.
 func (p *packing) open(ctx context.Context) (*Result, error) {
+	if p.opts.several() {
+		return p.openSeveral(ctx)
+	}
 	if err := p.checkMount(ctx); err != nil {
 		return nil, err
 	}
@@ -70,7 +72,11 @@ func (p *packing) others() {
 func (p *packing) goOn(ctx context.Context, w *bundle.Writer) error {
 	p.w = w
 	p.UseBaseline(w.Baseline())
-	p.Info("resuming bundle %s in %s, content pinned on %s", w.ID(), w.Dir(), text.Minute(w.Begun()))
+	if n := len(w.Drives()); n > 1 {
+		p.Info("resuming bundle %s on %d drives, content pinned on %s", w.ID(), n, text.Minute(w.Begun()))
+	} else {
+		p.Info("resuming bundle %s in %s, content pinned on %s", w.ID(), w.Dir(), text.Minute(w.Begun()))
+	}
 	_, err := p.ledger().Prepare()
 	var noted gaps.List
 	if err == nil {
@@ -102,15 +108,11 @@ func (p *packing) resume(ctx context.Context) (*bundle.Writer, error) {
 		p.Info("nothing unfinished of this configuration in %s: nothing is deleted, and there is nothing to restart", p.opts.Dir)
 		p.opts.Restart = false
 	}
-	var bar notice.Progress
-	w, err := bundle.Resume(ctx, p.opts.Dir, p.opts.State, p.opts.Job, func(total int64) func(int64) {
-		p.Info("the drive was away: reading %s again first", bundle.FormatSize(total))
-		bar = p.Progress("checking", 0, total)
-		return bar.Add
+	var w *bundle.Writer
+	err := p.rehash(func(rehash bundle.Rehash) (err error) {
+		w, err = bundle.Resume(ctx, p.opts.Dir, p.opts.State, p.opts.Job, rehash)
+		return err
 	})
-	if bar != nil {
-		bar.End()
-	}
 	return w, err
 }
 
@@ -129,19 +131,40 @@ func (p *packing) begin(ctx context.Context, prepared func(context.Context) erro
 	if err := p.ReadSmall(ctx); err != nil {
 		return err
 	}
-	if err := p.makeRoom(ctx, job); err != nil {
+	if err := p.create(ctx, job); err != nil {
+		return err
+	}
+	p.UseBaseline(p.w.Baseline()) // what images are left out from now on changes nothing of it
+	if err := p.Adopt(ctx, p.builtDir(p.w.ID())); err != nil {
+		return errors.Join(err, p.w.Close())
+	}
+	return nil
+}
+
+// create begins the bundle where there is room for it.
+func (p *packing) create(ctx context.Context, job bundle.Job) (err error) {
+	if p.slots != nil {
+		err = p.spread(ctx, &job)
+	} else {
+		err = p.makeRoom(ctx, job)
+	}
+	if err != nil {
 		return err
 	}
 	if job.Gaps, err = p.noted(""); err != nil {
 		return err
 	}
-	if p.w, err = bundle.Create(p.opts.Dir, p.opts.State, job, p.Inventory()); err != nil {
+	if p.slots != nil {
+		if err := p.createSeveral(job); err != nil {
+			return err
+		}
+	} else if p.w, err = bundle.Create(p.opts.Dir, p.opts.State, job, p.Inventory()); err != nil {
 		return err
 	}
-	p.UseBaseline(p.w.Baseline()) // what images are left out from now on changes nothing of it
-	p.Info("writing bundle %s into %s", p.w.ID(), p.w.Dir())
-	if err := p.Adopt(ctx, p.builtDir(p.w.ID())); err != nil {
-		return errors.Join(err, p.w.Close())
+	if drives := p.w.Drives(); len(drives) > 1 {
+		p.Info("writing bundle %s on %d drives", p.w.ID(), len(drives))
+	} else {
+		p.Info("writing bundle %s into %s", p.w.ID(), p.w.Dir())
 	}
 	return nil
 }

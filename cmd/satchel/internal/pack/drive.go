@@ -39,8 +39,16 @@ func (p *packing) probe() error {
 	if p.opts.Restart {
 		return nil
 	}
-	_, err := bundle.Prepare(p.opts.Dir, 0)
-	return err
+	dirs := []string{p.opts.Dir}
+	if p.slots != nil {
+		dirs = p.slots.dirs
+	}
+	for _, dir := range dirs {
+		if _, err := bundle.Prepare(dir, 0); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // makeRoom deletes what is to be deleted, and makes sure that the bundle has room. Nothing
@@ -102,11 +110,7 @@ func (p *packing) stillFits(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	room, err := bundle.SpaceOf(p.w.Dir())
-	if err != nil {
-		return err
-	}
-	return p.enough(f, room, 0, true)
+	return p.roomLeft(f)
 }
 
 // enough compares the free space with what is needed, unless nobody knows it.

@@ -24,12 +24,18 @@ import (
 // Options say what is packed, and where.
 type Options struct {
 	prepare.Options
-	Job      bundle.Job // its Config comes from Identity, and Partial from Only; its Stream has a name
-	Dir      string     // that the bundle goes to, or a mount that it gets a directory in
-	State    string     // directory of the journals and ledgers
-	From     string     // absolute path of the configuration, "-" for standard input
-	Restart  bool       // delete an unfinished bundle in Dir and start again
-	NoVerify bool       // do not read the bundle back
+	Job  bundle.Job // its Config comes from Identity, and Partial from Only; its Stream has a name
+	Dir  string     // that the bundle goes to, or a mount that it gets a directory in
+	Dirs []string   // of several drives, Dir first; nil for one
+	// DriveSize is the most bytes that a drive gets, as many drives as that takes: each in its turn in the place of the last
+	// one, or in a directory of its own where Dir is on a staging disk. 0 is for the drives in Dirs alone.
+	DriveSize int64
+	// NextDrive asks for a drive, and gives the directory where it is; nil where nobody is there.
+	NextDrive func(ctx context.Context, wanted *NextDriveError) (dir string, err error)
+	State     string // directory of the journals and ledgers
+	From      string // absolute path of the configuration, "-" for standard input
+	Restart   bool   // delete an unfinished bundle in Dir and start again
+	NoVerify  bool   // do not read the bundle back
 	// NoSpaceCheck: what the file system says of its free space is a warning at most.
 	NoSpaceCheck bool
 	// Confirm asks whether to pack although the bundle may be in the wrong place; nil where nobody is there, or the answer is yes.
@@ -78,7 +84,7 @@ type Result struct {
 // with what the configuration names now, and read back.
 func Run(ctx context.Context, o Options) (*Result, error) {
 	o.Job.Config, o.Job.Partial = Identity(o.Options), o.Only != nil
-	p := &packing{Set: prepare.New(o.Options), opts: o}
+	p := &packing{Set: prepare.New(o.Options), opts: o, left: map[string]string{}}
 	defer p.Close()
 	p.sweep()
 	defer func() { _ = p.hold.Close() }() // what was noted is durable
@@ -101,6 +107,9 @@ type packing struct {
 	hold *bundle.Hold // on the finished bundle, until the run ends
 	on   bundle.Mount // where the directory was at the start
 
+	slots *slots            // nil for a bundle of one drive
+	left  map[string]string // the label of the drive that was finished last in a place
+
 	stream   bundle.Stream // of the finished bundle
 	sequence int
 }
@@ -109,8 +118,9 @@ func (p *packing) run(ctx context.Context) (*Result, error) {
 	if done, err := p.open(ctx); done != nil || err != nil {
 		return done, err
 	}
-	dir, id := p.w.Dir(), p.w.ID()
+	id := p.w.ID()
 	fp, err := p.write(ctx)
+	dir := p.w.Dir()
 	if err == nil {
 		s := bundle.Seal{Bundle: id, Fingerprint: fp}
 		s.Stream, s.Sequence = p.w.Number()

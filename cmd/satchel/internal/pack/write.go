@@ -20,9 +20,16 @@ import (
 
 // write puts all blobs, then all manifests, and seals.
 func (p *packing) write(ctx context.Context) (bundle.Fingerprint, error) {
-	if err := p.writeBlobs(ctx); err != nil {
+	var err error
+	if len(p.w.Drives()) > 1 {
+		err = p.writeDrives(ctx)
+	} else {
+		err = p.writeBlobs(ctx, []int{1})
+	}
+	if err != nil {
 		return "", err
 	}
+	p.lastPlace()
 	for _, n := range p.Carried().Manifests {
 		if err := p.w.Put(ctx, n.Descriptor, p.Cache.ReadThrough(p.Source(n))); err != nil {
 			return "", p.Blame(n, err)
@@ -68,8 +75,9 @@ func (p *packing) writeDocuments(ctx context.Context) (*oci.Inventory, error) {
 }
 
 // writeBlobs puts blobs until the bundle has all: those that shared a segment with a
-// wrong one are gone again, and those of a dropped image are no longer needed.
-func (p *packing) writeBlobs(ctx context.Context) error {
+// wrong one are gone again, and those of a dropped image are no longer needed. Those of the
+// drives alone are put that are named by their numbers.
+func (p *packing) writeBlobs(ctx context.Context, drives []int) error {
 	for {
 		if err := p.giveUp(ctx); err != nil {
 			return err
@@ -79,14 +87,18 @@ func (p *packing) writeBlobs(ctx context.Context) error {
 			return err
 		}
 		todo, done, err := p.todo(ctx, unfinished)
-		if err != nil || len(todo) == 0 {
+		if err != nil {
 			return err
+		}
+		each := p.onEach(todo, drives)
+		if len(each) == 0 {
+			return nil
 		}
 		for _, n := range unfinished {
 			done += n
 		}
 		bar := p.Progress("packing", done, report.Size(p.Carried().Blobs))
-		err = p.put(ctx, bar, todo, len(unfinished))
+		err = p.putEach(ctx, bar, each, unfinished)
 		bar.End()
 		if err == nil {
 			continue
@@ -95,6 +107,37 @@ func (p *packing) writeBlobs(ctx context.Context) error {
 			return err
 		}
 	}
+}
+
+// onEach gives what is to be put on each of the drives, in the order of todo; nothing for one
+// that has all.
+func (p *packing) onEach(todo []oci.Node, drives []int) (each [][]oci.Node) {
+	on := map[int][]oci.Node{}
+	for _, n := range todo {
+		k := p.w.DriveOf(n.Descriptor)
+		on[k] = append(on[k], n)
+	}
+	for _, k := range drives {
+		if len(on[k]) > 0 {
+			each = append(each, on[k])
+		}
+	}
+	return each
+}
+
+// putEach fetches the blobs of several drives at the same time.
+func (p *packing) putEach(ctx context.Context, bar notice.Progress, each [][]oci.Node, unfinished map[digest.Digest]int64) error {
+	g, ctx := errgroup.WithContext(ctx)
+	for _, todo := range each {
+		begun := 0
+		for _, n := range todo {
+			if _, ok := unfinished[n.Descriptor.Digest]; ok {
+				begun++
+			}
+		}
+		g.Go(func() error { return p.put(ctx, bar, todo, begun, max(1, p.ParallelBlobs/len(each))) })
+	}
+	return g.Wait()
 }
 
 // giveUp takes back what was begun of blobs that no image needs any more: each
@@ -143,7 +186,7 @@ func (p *packing) todo(ctx context.Context, unfinished map[digest.Digest]int64) 
 
 // put fetches the blobs. The first error ends it, but with --keep-going one that
 // is only some images' loss does not: the error then joins their gaps.
-func (p *packing) put(ctx context.Context, bar notice.Progress, todo []oci.Node, begun int) error {
+func (p *packing) put(ctx context.Context, bar notice.Progress, todo []oci.Node, begun, workers int) error {
 	large := 0 // todo has what was begun and what is large first
 	for large < len(todo) && (large < begun || todo[large].Descriptor.Size > bundle.SmallBlob) {
 		large++
@@ -152,9 +195,9 @@ func (p *packing) put(ctx context.Context, bar notice.Progress, todo []oci.Node,
 	lost := make([]error, len(todo))
 	queues := [][]int{indexes(0, large), indexes(large, len(todo))}
 	var mu sync.Mutex
-	for worker := range p.ParallelBlobs {
+	for worker := range workers {
 		first := 0
-		if worker >= p.opts.Job.Lanes {
+		if worker >= p.w.Lanes() {
 			first = 1 // beyond the lanes there is only use for small ones
 		}
 		g.Go(func() error {

@@ -42,22 +42,51 @@ type planning struct {
 }
 
 // drives counts how many drives are needed, of the size given or of the usual ones.
-func (p *planning) drives(f bundle.Forecast) ([]Drive, error) {
+func (p *planning) drives(r *Report, f bundle.Forecast, all prepare.Bundled) error {
 	if n := p.opts.DriveSize; n > 0 {
-		count, err := p.opts.Job.Drives(f, p.Carried(), n, p.cluster())
-		return []Drive{{n, n, count}}, p.needing(err)
+		s, err := p.spread(f, all, n)
+		if err != nil {
+			return p.needing(err)
+		}
+		r.Drives = []Drive{{n, n, len(s.Drives)}}
+		r.lay(s)
+		return nil
 	}
-	var list []Drive
 	for _, size := range []int64{32e9, 64e9, 128e9, 256e9} {
 		free := size / 100 * (100 - driveLoss)
-		count, err := p.opts.Job.Drives(f, p.Carried(), free, p.cluster())
+		s, err := p.spread(f, all, free)
 		var large *bundle.TooLargeError
 		if err != nil && !errors.As(err, &large) {
-			return nil, err
+			return err
 		}
-		list = append(list, Drive{size, free, count})
+		count := 0
+		if err == nil {
+			count = len(s.Drives)
+		}
+		r.Drives = append(r.Drives, Drive{size, free, count})
 	}
-	return list, nil
+	return nil
+}
+
+// spread puts the bundle on drives that have so many bytes free, as pack does.
+func (p *planning) spread(f bundle.Forecast, all prepare.Bundled, free int64) (*bundle.Spread, error) {
+	if need := f.OnDrive(p.cluster()); need <= free {
+		return &bundle.Spread{Lanes: p.opts.Job.Lanes, Forecast: f, Drives: []bundle.Share{{Need: need}}}, nil
+	}
+	return p.opts.Job.SpreadOver(all.Inventory, all.Graph, all.Body, bundle.Room{More: bundle.Capacity{Free: free, Cluster: p.cluster()}})
+}
+
+// lay says what each of several drives gets.
+func (r *Report) lay(s *bundle.Spread) {
+	if len(s.Drives) == 1 {
+		return
+	}
+	r.Written.Bytes, r.Written.Segments, r.Written.OnDrive = s.Forecast.Bytes, s.Forecast.Segments, s.Forecast.OnDrive(r.Written.Cluster)
+	r.Spread = &Spread{Lanes: s.Lanes}
+	for i, d := range s.Drives {
+		f := s.Forecast.On(i + 1)
+		r.Spread.Drives = append(r.Spread.Drives, Share{Drive: i + 1, Blobs: len(d.Blobs), Bytes: f.Bytes, Segments: f.Segments, Needs: d.Need})
+	}
 }
 
 // cluster is the size of a cluster that is counted with.

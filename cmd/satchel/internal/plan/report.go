@@ -22,7 +22,8 @@ type Report struct {
 	Carried  Carried                    `json:"carried"`
 	Written  Written                    `json:"written"`
 	Drives   []Drive                    `json:"drives"`
-	Time     *FetchTime                 `json:"time,omitempty"` // with --rate
+	Spread   *Spread                    `json:"spread,omitempty"` // with --drive-size: what each of several drives gets
+	Time     *FetchTime                 `json:"time,omitempty"`   // with --rate
 	Images   []Image                    `json:"images"`
 	Releases []manifests.CarriedRelease `json:"releases,omitempty"`
 	// Catalogs is what is carried of each.
@@ -103,6 +104,21 @@ type Drive struct {
 	Count int   `json:"count"` // 0: they are too small for one of the blobs
 }
 
+// Spread is how a bundle lies on several drives.
+type Spread struct {
+	Lanes  int     `json:"lanes"` // of each drive
+	Drives []Share `json:"drives"`
+}
+
+// Share is what one drive gets.
+type Share struct {
+	Drive    int   `json:"drive"`
+	Blobs    int   `json:"blobs"`
+	Bytes    int64 `json:"bytes"` // of its files
+	Segments int   `json:"segments"`
+	Needs    int64 `json:"needsBytes"` // of free space
+}
+
 // Image is one image of the plan.
 type Image struct {
 	report.Image
@@ -128,7 +144,7 @@ func (p *planning) report(ctx context.Context) (*Report, error) {
 	}
 	r := &Report{Written: Written{f.Bytes, f.Upper, f.Segments, f.OnDrive(p.cluster()), p.cluster(), p.opts.Job.Plain}, Images: []Image{}, Gaps: inv.Gaps,
 		Time: p.fetchTime(), Releases: manifests.Releases(inv), Incomplete: manifests.IncompleteOf(inv.Gaps)}
-	if r.Drives, err = p.drives(f); err != nil {
+	if err := p.drives(r, f, all); err != nil {
 		return nil, err
 	}
 	if r.Stream, err = p.stream(); err != nil {

@@ -1,0 +1,241 @@
+package bundle
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+
+	"github.com/opencontainers/go-digest"
+
+	"github.com/satchel-airgap/satchel/bundle/internal/journal"
+	"github.com/satchel-airgap/satchel/bundle/internal/seal"
+	"github.com/satchel-airgap/satchel/oci"
+)
+
+// Capacity is the room of a drive that a bundle may take.
+type Capacity struct {
+	Free    int64 // bytes
+	Cluster int64 // bytes that the smallest file takes
+}
+
+// Room says which drives there are for a bundle: those at hand, in order, and then any number
+// of further ones, each of the size More, if that is not 0.
+type Room struct {
+	Drives []Capacity
+	More   Capacity
+}
+
+// of gives the first n drives, nil if there are not so many.
+func (r Room) of(n int) []Capacity {
+	if n > len(r.Drives) && r.More.Free == 0 {
+		return nil
+	}
+	list := slices.Clone(r.Drives[:min(n, len(r.Drives))])
+	for len(list) < n {
+		list = append(list, r.More)
+	}
+	return list
+}
+
+// largest is the drive with the most room.
+func (r Room) largest() (c Capacity) {
+	for _, d := range append(slices.Clone(r.Drives), r.More) {
+		if d.Free > c.Free {
+			c = d
+		}
+	}
+	return c
+}
+
+// Spread says what of a bundle goes on which drive.
+type Spread struct {
+	Lanes    int // of each drive
+	Forecast Forecast
+	Drives   []Share
+}
+
+// Share is what goes on one drive. Manifests and what documents reach go on the last one.
+type Share struct {
+	Blobs []digest.Digest
+	Need  int64 // bytes of free space that it takes
+}
+
+// plan is how the journal has it: nothing for a bundle of one drive.
+func (s *Spread) plan() (list []journal.DrivePlan) {
+	if s == nil || len(s.Drives) < 2 {
+		return nil
+	}
+	for _, d := range s.Drives {
+		list = append(list, journal.DrivePlan{Blobs: d.Blobs, Need: d.Need})
+	}
+	return list
+}
+
+// LanesOf is how many lanes each of so many drives has where so many are asked for: a bundle
+// has a hundred, the closing one among them.
+func LanesOf(lanes, drives int) int { return max(1, min(lanes, MaxLanes/drives)) }
+
+// SpreadOver decides which blob goes on which drive: a blob never spans two. It takes as few
+// drives as it finds, fills the first ones first, and gives the same answer each time. The
+// arguments are those of [Job.Forecast]. Errors: *[TooLargeError], and *[SpaceError] if all
+// drives at hand have not enough room together.
+func (j Job) SpreadOver(inv *oci.Inventory, g *oci.Graph, content func(oci.Descriptor) ([]byte, bool), room Room) (*Spread, error) {
+	f, err := j.Forecast(inv, g, content)
+	if err != nil {
+		return nil, err
+	}
+	first := room.of(1)[0]
+	if need := f.OnDrive(first.Cluster); need <= first.Free {
+		return &Spread{Lanes: j.Lanes, Forecast: f, Drives: []Share{{Need: need}}}, nil
+	}
+	s := spreading{job: j, inv: inv, g: g, content: content}
+	if s.begin, err = j.standInBegin(); err != nil {
+		return nil, fmt.Errorf("calculate the size of the bundle: %w", err)
+	}
+	s.sorted = slices.Clone(g.Blobs)
+	slices.SortStableFunc(s.sorted, func(a, b oci.Node) int {
+		return cmp.Or(cmp.Compare(b.Descriptor.Size, a.Descriptor.Size), cmp.Compare(a.Descriptor.Digest, b.Descriptor.Digest))
+	})
+	for n := 2; n <= seal.MaxDrives; n++ {
+		drives := room.of(n)
+		if drives == nil {
+			return nil, s.tooLittle(room, f)
+		}
+		if f.Bytes > total(drives) {
+			continue
+		}
+		done, err := s.over(drives)
+		if done != nil || err != nil {
+			return done, err
+		}
+	}
+	return nil, s.tooLittle(room, f)
+}
+
+func total(drives []Capacity) (n int64) {
+	for _, d := range drives {
+		n += d.Free
+	}
+	return n
+}
+
+// tooLittle says why no number of drives is enough.
+func (s *spreading) tooLittle(room Room, f Forecast) error {
+	largest := room.largest()
+	if len(s.sorted) > 0 {
+		if d := s.sorted[0].Descriptor; s.cost(d, largest) > largest.Free-s.least(1, largest) {
+			return &TooLargeError{Blob: d, Capacity: largest.Free}
+		}
+	}
+	if room.More.Free > 0 || len(room.Drives) == 0 {
+		return &TooLargeError{Capacity: largest.Free}
+	}
+	e := &SpaceError{Dir: fmt.Sprintf("%d drives", len(room.Drives)), Together: len(room.Drives), Cluster: largest.Cluster}
+	e.Free = total(room.Drives)
+	e.Need = max(f.OnDrive(largest.Cluster), e.Free+1)
+	return e
+}
+
+// spreading looks for a place for each blob.
+type spreading struct {
+	job     Job
+	inv     *oci.Inventory
+	g       *oci.Graph
+	content func(oci.Descriptor) ([]byte, bool)
+	begin   journal.Begin
+	sorted  []oci.Node // the largest first
+
+	closed *closedLane // once it was counted
+}
+
+// cost is about what a blob takes on a drive.
+func (s *spreading) cost(d oci.Descriptor, c Capacity) int64 {
+	n := bound(d.Size)
+	return n + n*(c.Cluster+perSegment)/s.begin.SegmentSize // of each segment, half a cluster is lost, and some are not full
+}
+
+// least is about what stands on a drive besides blobs.
+func (s *spreading) least(lanes int, c Capacity) (n int64) {
+	small := 4 + len(s.begin.KeyFiles)
+	for _, body := range s.begin.KeyFiles {
+		n += int64(len(body))
+	}
+	return 2*n + int64(2*small+5)*max(c.Cluster, perSegment) + int64(lanes)*(c.Cluster+perSegment)
+}
+
+// spreadTries is how often a drive that was filled too far gets less.
+const spreadTries = 12
+
+// over spreads the bundle over these drives, all of them; nil if it finds no way.
+func (s *spreading) over(drives []Capacity) (*Spread, error) {
+	s.begin.Lanes = LanesOf(s.job.Lanes, len(drives))
+	budget := make([]int64, len(drives))
+	for k, c := range drives {
+		budget[k] = c.Free - s.least(s.begin.Lanes, c)
+	}
+	for range spreadTries {
+		plan, ok := s.fill(drives, budget)
+		if !ok {
+			return nil, nil
+		}
+		s.begin.Drives = plan
+		f, err := s.forecast()
+		if err != nil {
+			return nil, err
+		}
+		done, fits := &Spread{Lanes: s.begin.Lanes, Forecast: f}, true
+		for k, c := range drives {
+			need := f.On(k+1).OnDrive(c.Cluster) + slack(f.On(k+1), c)
+			if over := need - c.Free; over > 0 {
+				budget[k] -= over
+				fits = false
+			}
+			done.Drives = append(done.Drives, Share{Blobs: plan[k].Blobs, Need: need})
+		}
+		if fits {
+			return done, nil
+		}
+	}
+	return nil, nil
+}
+
+// slack is what lanes may take that fill in another order than a forecast has them: each
+// segment has a header and the rest of a cluster, and there may be some more of them.
+func slack(f Forecast, c Capacity) int64 {
+	return int64(f.Segments/8+1) * (perSegment + c.Cluster/2)
+}
+
+// fill puts the largest blob first onto the first drive that has room.
+func (s *spreading) fill(drives []Capacity, budget []int64) ([]journal.DrivePlan, bool) {
+	plan, left := make([]journal.DrivePlan, len(drives)), slices.Clone(budget)
+	last := len(drives) - 1
+	for _, n := range s.g.Manifests {
+		left[last] -= s.cost(n.Descriptor, drives[last]) / 4 // they are compressed; what they really take is counted afterwards
+	}
+	for _, n := range s.sorted {
+		k := 0
+		for k < len(left) && s.cost(n.Descriptor, drives[k]) > left[k] {
+			k++
+		}
+		if k == len(left) {
+			return nil, false
+		}
+		left[k] -= s.cost(n.Descriptor, drives[k])
+		plan[k].Blobs = append(plan[k].Blobs, n.Descriptor.Digest)
+	}
+	for k := range plan[:last] {
+		if len(plan[k].Blobs) == 0 {
+			return nil, false // a drive without a segment is none
+		}
+	}
+	return plan, left[last] >= 0
+}
+
+// forecast counts the bundle as it is spread. The closing lane is the same each time but for
+// its number.
+func (s *spreading) forecast() (f Forecast, err error) {
+	r := &forecaster{begin: s.begin, signers: len(s.job.Signers), version: s.job.Version, content: s.content, noise: newNoise(), closed: s.closed}
+	f, err = r.run(s.inv, s.g)
+	s.closed = r.closed
+	return f, err
+}

@@ -1,0 +1,393 @@
+package bundle
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/satchel-airgap/satchel/bundle/internal/journal"
+	"github.com/satchel-airgap/satchel/bundle/internal/media"
+	"github.com/satchel-airgap/satchel/bundle/internal/seal"
+	"github.com/satchel-airgap/satchel/oci"
+)
+
+// DriveState is how far a drive of a bundle is.
+type DriveState struct {
+	Number   int
+	Label    string // what a person writes on the drive; "" in a bundle of one drive
+	Dir      string // where it is; "" for one that is not there
+	Need     int64  // bytes of free space that it takes from its beginning; 0 in a bundle of one drive
+	Written  int64  // bytes of its segments
+	Begun    bool   // something of the bundle was written to it
+	Finished bool   // it may be away: nothing is written to it any more
+}
+
+// Drives lists the drives of the bundle, the last one last.
+func (w *Writer) Drives() (list []DriveState) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for i, t := range w.drives {
+		d := DriveState{Number: t.number, Label: t.label, Written: w.written(t), Finished: t.done != nil}
+		if t.dir != nil {
+			d.Dir = t.path()
+		}
+		_, d.Begun = w.sessions[t.number]
+		if len(w.begin.Drives) > 0 {
+			d.Need = w.begin.Drives[i].Need
+		}
+		list = append(list, d)
+	}
+	return list
+}
+
+// Lanes is how many lanes each drive has for blobs.
+func (w *Writer) Lanes() int { return w.begin.Lanes }
+
+// DriveOf is the number of the drive that a blob goes on.
+func (w *Writer) DriveOf(d oci.Descriptor) int { return max(1, w.on[d.Digest]) }
+
+// WrongDriveError says that a drive of the bundle is not the one that is wanted. Nothing was
+// written to it.
+type WrongDriveError struct {
+	Dir      string // where it was looked for
+	Want     string // the label of the drive that is wanted
+	Have     string // the label of the one that is there; "" if it is none of the bundle
+	Finished bool   // that one is finished
+}
+
+func (e *WrongDriveError) Error() string {
+	switch {
+	case e.Have == "":
+		return fmt.Sprintf("drive %s was begun, and is not in %s", e.Want, e.Dir)
+	case e.Finished:
+		return fmt.Sprintf("drive %s is wanted, and %s has drive %s, which is finished", e.Want, e.Dir, e.Have)
+	}
+	return fmt.Sprintf("drive %s is wanted, and %s has drive %s", e.Want, e.Dir, e.Have)
+}
+
+// Hint says what to do now.
+func (e *WrongDriveError) Hint() string {
+	return fmt.Sprintf("mount drive %s there and run the same command again; it resumes where it stopped", e.Want)
+}
+
+// Permanent is false: the drive may be mounted.
+func (e *WrongDriveError) Permanent() bool { return false }
+
+// CreateOn starts a bundle that is spread over the drives of job.Spread, each in one of the
+// places, in their order; where there are fewer places than drives, the others are not begun
+// yet: see [Writer.Attach]. For a spread of one drive it is [Create].
+func CreateOn(places []string, state string, job Job, inv *oci.Inventory) (w *Writer, err error) {
+	if len(job.Spread.plan()) == 0 {
+		return Create(places[0], state, job, inv)
+	}
+	if err := errors.Join(job.Check(), inv.Validate()); err != nil {
+		return nil, err
+	}
+	if job.key == nil {
+		if err := job.MakeKey(); err != nil {
+			return nil, err
+		}
+	}
+	id, err := newID()
+	if err != nil {
+		return nil, err
+	}
+	begin := job.begin(id, inv)
+	begin.Lanes, begin.Drives = job.Spread.Lanes, job.Spread.plan()
+	jnl, err := journal.Create(journalPath(state, id), begin)
+	if err != nil {
+		return nil, err
+	}
+	st := journal.NewState()
+	st.Begin = begin
+	if w, err = newWriter(jnl, st, job); err != nil {
+		return nil, err
+	}
+	w.state = state
+	for i, t := range w.drives[:min(len(places), len(w.drives))] {
+		if err = w.Attach(context.Background(), t.number, places[i], nil); err != nil {
+			break
+		}
+	}
+	if err == nil {
+		return w, nil
+	}
+	var dirs []string
+	for _, t := range w.drives {
+		if t.dir != nil {
+			dirs = append(dirs, t.path())
+		}
+	}
+	err = errors.Join(err, w.Close())
+	for _, dir := range dirs { // nothing has been put
+		if p, lerr := look(dir); lerr == nil && p != nil && p.id == id {
+			err = errors.Join(err, p.remove())
+		}
+	}
+	return nil, errors.Join(err, os.RemoveAll(filepath.Dir(journalPath(state, id))))
+}
+
+// Attach says in which place a drive is now: a directory that takes a bundle, or, in the root
+// of a mount, one in which the drive has a directory of its own. A drive that was begun is
+// resumed there; rehash may be nil. Errors: *[WrongDriveError], *[RefusedError], *[DriveError].
+func (w *Writer) Attach(ctx context.Context, number int, place string, rehash Rehash) error {
+	t := w.drives[number-1]
+	unlock, err := lockAlone(place)
+	if err != nil {
+		return t.named(err)
+	}
+	defer func() { _ = unlock() }() // the drive has begun or not
+	dir, begun, err := w.standing(t, place)
+	if err != nil {
+		return err
+	}
+	if !begun {
+		if dir, err = w.newDir(t, place); err != nil {
+			return err
+		}
+	}
+	at := w.sessions[number]
+	if err := w.open(t, dir); err != nil {
+		return err
+	}
+	if err := w.jnl.Append(self(w.command, dir)); err != nil {
+		return err
+	}
+	if begun {
+		return w.restore(ctx, t, at, rehash)
+	}
+	return w.start(t)
+}
+
+// standing finds a drive of the bundle in a place.
+func (w *Writer) standing(t *target, place string) (dir string, begun bool, err error) {
+	found, err := find(place)
+	if err != nil {
+		return "", false, t.named(err)
+	}
+	wrong := &WrongDriveError{Dir: place, Want: t.label}
+	for _, p := range found {
+		switch {
+		case p.id != w.begin.Bundle:
+		case p.drive == t.number:
+			return p.dir, true, nil
+		case p.drive > 0 && p.drive <= len(w.drives):
+			other := w.drives[p.drive-1]
+			wrong.Have, wrong.Finished = other.label, other.done != nil
+		}
+	}
+	if wrong.Have != "" {
+		return "", false, wrong
+	}
+	abs, err := filepath.Abs(place)
+	if err != nil {
+		return "", false, &media.Error{Op: "look into", Path: place, Err: err}
+	}
+	there := w.sessions[t.number].Dir
+	for _, s := range w.of(t) { // drive.json may be lost, and the journal knows what it said
+		if info, err := os.Lstat(filepath.Join(there, segmentName(s, w.begin.Plain))); err == nil && isIn(there, abs) && info.Size() == s.Size {
+			return there, true, nil
+		}
+	}
+	if len(w.of(t)) > 0 {
+		return "", false, wrong
+	}
+	return "", false, nil
+}
+
+// newDir makes sure that a drive can begin in a place, and gives its directory.
+func (w *Writer) newDir(t *target, place string) (string, error) {
+	root, err := media.IsMountRoot(place)
+	if err != nil {
+		return "", t.named(err)
+	}
+	if !root {
+		name, err := firstOther(place)
+		if err == nil && name != "" {
+			err = otherFiles(place, name, "")
+		}
+		return place, t.named(err)
+	}
+	dir := filepath.Join(place, dirPrefix+w.begin.Bundle)
+	if err := media.MakeDir(dir); err != nil && !errors.Is(err, fs.ErrExist) {
+		return "", t.named(err)
+	}
+	return dir, nil
+}
+
+// ResumeOn is [Resume] for a bundle that may be spread over several drives, of which those
+// that are in one of the places are resumed. It returns nil, nil if there is none and each
+// place can take one. With fewer places than drives, a bundle that this host has begun there
+// is resumed although the drive that is there now is none of it.
+func ResumeOn(ctx context.Context, places []string, state string, job Job, rehash Rehash) (*Writer, error) {
+	if err := job.Check(); err != nil {
+		return nil, err
+	}
+	s := gathering{state: state, job: job, places: places}
+	if err := s.look(); err != nil {
+		return nil, err
+	}
+	if len(s.sealed) > 0 {
+		there := present{root: s.root}
+		for _, p := range s.sealed {
+			_, err := resume(ctx, p, state, job, rehash)
+			there.add(err)
+		}
+		if err := there.answer(); err != nil {
+			return nil, err
+		}
+	}
+	for _, id := range s.unfinished {
+		w, err := s.resume(ctx, id, rehash)
+		if w != nil || err != nil {
+			return w, err
+		}
+	}
+	if id := s.known(); id != "" {
+		return s.resume(ctx, id, rehash)
+	}
+	for _, place := range places {
+		w, err := Resume(ctx, place, state, job, rehash)
+		var refused *RefusedError
+		if errors.As(err, &refused) && refused.beside && s.root {
+			continue
+		}
+		if w != nil || err != nil {
+			return w, err
+		}
+	}
+	return nil, nil
+}
+
+// gathering looks for a bundle on several drives.
+type gathering struct {
+	state      string
+	job        Job
+	places     []string
+	root       bool       // each place is the root of a mount
+	sealed     []location // last drives
+	unfinished []string   // IDs of bundles of which there is a drive
+	at         map[string][]location
+}
+
+// look finds what is in the places.
+func (s *gathering) look() error {
+	s.at, s.root = map[string][]location{}, true
+	for _, place := range s.places {
+		found, err := find(place)
+		if err != nil {
+			return err
+		}
+		root, err := media.IsMountRoot(place)
+		if err != nil {
+			return err
+		}
+		s.root = s.root && root
+		for _, p := range found {
+			if p.of == 0 {
+				continue
+			}
+			if p.sealed {
+				s.sealed = append(s.sealed, p)
+				continue
+			}
+			if len(s.at[p.id]) == 0 {
+				s.unfinished = append(s.unfinished, p.id)
+			}
+			p.place = place
+			s.at[p.id] = append(s.at[p.id], p)
+		}
+	}
+	return nil
+}
+
+// known is the newest unfinished bundle of the job that this host has begun in one of the
+// places, or of which every drive that was begun is finished, wherever that was; "" if there is
+// none.
+func (s *gathering) known() (id string) {
+	var newest time.Time
+	for _, st := range journals(s.state) {
+		b := st.Begin
+		if b.Count() < 2 || st.Sealed != nil || st.GivenUp || s.job.differs(b) != "" || b.Created.Before(newest) {
+			continue
+		}
+		if s.begunIn(st) || len(st.Done) > 0 && len(st.Done) == len(st.Sessions) {
+			id, newest = b.Bundle, b.Created
+		}
+	}
+	return id
+}
+
+// begunIn reports whether a drive was begun in one of the places.
+func (s *gathering) begunIn(st *journal.State) bool {
+	for _, at := range st.Sessions {
+		for _, place := range s.places {
+			if abs, err := filepath.Abs(place); err == nil && isIn(at.Dir, abs) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// resume resumes a bundle of several drives. It gives nil, nil for one of another job that
+// stands in nobody's way.
+func (s *gathering) resume(ctx context.Context, id string, rehash Rehash) (*Writer, error) {
+	path := journalPath(s.state, id)
+	first := location{id: id}
+	if list := s.at[id]; len(list) > 0 {
+		first = list[0]
+	}
+	jnl, st, err := journal.Open(path)
+	switch {
+	case errors.Is(err, journal.ErrLocked):
+		if s.root && ofOther(path, s.job) {
+			return nil, nil
+		}
+		return nil, busy(cmp.Or(first.dir, s.places[0]), path, false)
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, noJournal(first)
+	case err != nil:
+		return nil, err
+	}
+	if how := s.job.differs(st.Begin); how != "" || st.Sealed != nil {
+		if err := jnl.Close(); err != nil || s.root && !s.job.continues(st.Begin) {
+			return nil, err
+		}
+		return nil, notThis(first, st, how)
+	}
+	w, err := newWriter(jnl, st, s.job)
+	if err != nil {
+		return nil, err
+	}
+	w.state = s.state
+	for _, t := range w.drives {
+		if t.done != nil {
+			w.count(w.of(t))
+		}
+	}
+	for _, p := range s.at[id] {
+		if p.drive > len(w.drives) || w.drives[p.drive-1].done != nil || w.drives[p.drive-1].dir != nil {
+			continue
+		}
+		if err := w.Attach(ctx, p.drive, p.place, rehash); err != nil {
+			return nil, errors.Join(err, w.Close())
+		}
+	}
+	return w, nil
+}
+
+// notThis says why a drive of a bundle is in the way.
+func notThis(p location, st *journal.State, how string) error {
+	what := fmt.Sprintf("it holds drive %s", seal.Label(p.id, p.drive))
+	if st.Sealed != nil {
+		return &RefusedError{Dir: p.dir, Reason: what + " of a finished bundle", hint: "mount the last drive of that bundle too to compare it with the configuration, or " + anotherDir}
+	}
+	return &RefusedError{Dir: p.dir, Reason: what + " of an unfinished bundle that was started " + how, Unfinished: true,
+		hint: "run the original command to resume it, name another directory, or delete it and start again"}
+}

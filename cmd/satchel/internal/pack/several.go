@@ -1,0 +1,286 @@
+package pack
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/satchel-airgap/satchel/bundle"
+	"github.com/satchel-airgap/satchel/cmd/satchel/internal/notice"
+	"github.com/satchel-airgap/satchel/oci/text"
+)
+
+// openSeveral is open for a bundle that may be spread over several drives.
+func (p *packing) openSeveral(ctx context.Context) (*Result, error) {
+	if err := p.findSlots(ctx); err != nil {
+		return nil, err
+	}
+	var made []string
+	for _, dir := range p.slots.dirs {
+		if ok, err := bundle.MakeDir(dir); err != nil {
+			return nil, err
+		} else if ok {
+			made = append(made, dir)
+		}
+	}
+	defer func() {
+		for _, dir := range made {
+			if p.w == nil {
+				_ = os.Remove(dir) // nothing was begun in it
+			}
+		}
+	}()
+	w, err := p.resumeSeveral(ctx)
+	var done *bundle.SealedError
+	switch {
+	case errors.As(err, &done):
+		return p.again(ctx, done)
+	case err != nil:
+		return nil, err
+	case w != nil:
+		p.slots.settled(w.Drives())
+		return nil, p.goOn(ctx, w)
+	}
+	if err := p.probe(); err != nil {
+		return nil, err
+	}
+	return nil, p.begin(ctx, p.Prepare)
+}
+
+// resumeSeveral resumes the bundle that exists, unless it is to be deleted.
+func (p *packing) resumeSeveral(ctx context.Context) (w *bundle.Writer, err error) {
+	places := p.slots.places()
+	if p.opts.Restart {
+		found := false
+		for _, dir := range places {
+			some, err := bundle.CheckRestart(dir, p.opts.State, p.opts.Job)
+			if err != nil {
+				return nil, err
+			}
+			found = found || some
+		}
+		if found {
+			return nil, nil
+		}
+		p.Info("nothing unfinished of this configuration in %s: nothing is deleted, and there is nothing to restart", text.Some(p.slots.dirs, 5))
+		p.opts.Restart = false
+	}
+	if len(places) == 0 { // a staging disk that has no drive yet
+		places = p.slots.dirs
+	}
+	err = p.rehash(func(rehash bundle.Rehash) (err error) {
+		w, err = bundle.ResumeOn(ctx, places, p.opts.State, p.opts.Job, rehash)
+		return err
+	})
+	return w, err
+}
+
+// rehash shows how far segments are hashed again.
+func (p *packing) rehash(run func(bundle.Rehash) error) error {
+	var bar notice.Progress
+	err := run(func(total int64) func(int64) {
+		p.Info("the drive was away: reading %s again first", bundle.FormatSize(total))
+		bar = p.Progress("checking", 0, total)
+		return bar.Add
+	})
+	if bar != nil {
+		bar.End()
+	}
+	return err
+}
+
+// room is what the drives hold.
+func (p *packing) room() (r bundle.Room, err error) {
+	shared := map[string]int{} // drives on one device share its room
+	for _, dir := range p.slots.dirs {
+		shared[bundle.MountOf(dir).Point()]++
+	}
+	for _, dir := range p.slots.dirs {
+		space, err := bundle.SpaceOf(dir)
+		if err != nil {
+			return r, err
+		}
+		free := space.Free
+		if p.opts.Restart {
+			more, err := bundle.Deletable(dir, p.opts.State, p.opts.Job, space.Cluster)
+			if err != nil {
+				return r, err
+			}
+			free += more
+		}
+		free /= int64(max(1, shared[bundle.MountOf(dir).Point()]))
+		switch size := p.opts.DriveSize; {
+		case space.Unknown && size == 0:
+			return r, &SizeError{Dir: dir}
+		case space.Unknown || p.slots.staging:
+			free = size
+		case size > 0:
+			free = min(free, size)
+		}
+		c := bundle.Capacity{Free: free, Cluster: space.Cluster}
+		if p.slots.staging { // nobody knows what the drives will have
+			r.More = bundle.Capacity{Free: free, Cluster: bundle.DefaultCluster}
+			return r, nil
+		}
+		r.Drives = append(r.Drives, c)
+		if size := p.opts.DriveSize; size > 0 {
+			r.More = bundle.Capacity{Free: size, Cluster: space.Cluster}
+		}
+	}
+	return r, nil
+}
+
+// SizeError says that nobody knows how much a drive holds.
+type SizeError struct{ Dir string }
+
+func (e *SizeError) Error() string {
+	return fmt.Sprintf("the file system of %s does not report how much space it has", e.Dir)
+}
+
+// Hint says what to do now.
+func (e *SizeError) Hint() string { return "say with --drive-size how much each drive holds" }
+
+// Permanent is true: the file system stays as it is.
+func (e *SizeError) Permanent() bool { return true }
+
+// spread decides what goes on which drive, and makes room for it.
+func (p *packing) spread(ctx context.Context, job *bundle.Job) error {
+	room, err := p.room()
+	if err != nil {
+		return err
+	}
+	all, err := p.Bundled(ctx)
+	if err != nil {
+		return err
+	}
+	if job.Spread, err = job.SpreadOver(all.Inventory, all.Graph, all.Body, room); err != nil {
+		return p.needing(err)
+	}
+	if err := p.stagingRoom(job.Spread); err != nil {
+		return err
+	}
+	if p.opts.Restart {
+		for _, dir := range p.slots.places() {
+			if err := p.restart(dir); err != nil {
+				return err
+			}
+		}
+	}
+	p.saySpread(job.Spread)
+	return nil
+}
+
+// stagingRoom makes sure that a staging disk holds all drives.
+func (p *packing) stagingRoom(s *bundle.Spread) error {
+	if !p.slots.staging {
+		return nil
+	}
+	dir := p.slots.dirs[0]
+	space, err := bundle.SpaceOf(dir)
+	if err != nil || space.Unknown {
+		return err
+	}
+	if need := s.Forecast.OnDrive(space.Cluster); space.Free < need && !p.opts.NoSpaceCheck && !p.opts.Restart {
+		return &bundle.SpaceError{Dir: dir, Need: need, Free: space.Free, Cluster: space.Cluster}
+	}
+	return nil
+}
+
+// restart deletes the unfinished drive in a place.
+func (p *packing) restart(dir string) error {
+	of, id, err := bundle.Unfinished(dir, p.opts.State, p.opts.Job)
+	if err != nil {
+		return err
+	}
+	if err := bundle.Restart(dir, p.opts.State, p.opts.Job); err != nil {
+		return err
+	}
+	if of != "" {
+		p.Info("deleted the unfinished bundle %s in %s", id, of)
+	}
+	_, err = bundle.MakeDir(dir) // it may have been the bundle's own
+	return err
+}
+
+// saySpread says what goes on each drive.
+func (p *packing) saySpread(s *bundle.Spread) {
+	if len(s.Drives) == 1 {
+		return
+	}
+	p.Info("the bundle takes %d drives, with %s each", len(s.Drives), text.Count(s.Lanes, "lane", "lanes"))
+	for i := range s.Drives {
+		f := s.Forecast.On(i + 1)
+		p.Info("drive %d of %d: %s, %s", i+1, len(s.Drives), bundle.FormatSize(f.Bytes), text.Count(f.Segments, "segment", "segments"))
+	}
+}
+
+// needing names an image that needs the blob which fits on no drive.
+func (p *packing) needing(err error) error {
+	var large *bundle.TooLargeError
+	if errors.As(err, &large) {
+		for _, n := range p.Carried().Blobs {
+			if n.Descriptor.Digest == large.Blob.Digest {
+				return p.Blame(n, err)
+			}
+		}
+	}
+	return err
+}
+
+// createSeveral begins the bundle on the first drives.
+func (p *packing) createSeveral(job bundle.Job) (err error) {
+	n := len(job.Spread.Drives)
+	var places []string
+	for k := 1; k <= n && (k == 1 || !p.slots.staging); k++ {
+		place, err := p.slots.place(k)
+		if err != nil {
+			return err
+		}
+		if place == "" || p.slots.staging && n == 1 {
+			break
+		}
+		places = append(places, place)
+		p.slots.in[k] = place
+	}
+	if p.slots.staging && n == 1 {
+		places = p.slots.dirs
+	}
+	p.w, err = bundle.CreateOn(places, p.opts.State, job, p.Inventory())
+	if err != nil {
+		return err
+	}
+	for _, d := range p.w.Drives() {
+		if d.Label != "" && d.Dir != "" {
+			p.Info("drive %d is %s, in %s: write that on it", d.Number, d.Label, d.Dir)
+		}
+	}
+	return nil
+}
+
+// lastPlace is where the last drive is: the place that is checked at the end.
+func (p *packing) lastPlace() {
+	if p.slots == nil {
+		return
+	}
+	if m, ok := p.slots.on[p.slots.in[len(p.w.Drives())]]; ok {
+		p.on = m
+	}
+}
+
+// roomLeft makes sure that what is left of the drives that are there has room.
+func (p *packing) roomLeft(f bundle.Forecast) error {
+	for _, d := range p.w.Drives() {
+		if d.Dir == "" || d.Finished {
+			continue
+		}
+		room, err := bundle.SpaceOf(d.Dir)
+		if err != nil {
+			return err
+		}
+		if err := p.enough(f.On(d.Number), room, 0, true); err != nil {
+			return err
+		}
+	}
+	return nil
+}

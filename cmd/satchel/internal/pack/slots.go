@@ -1,0 +1,313 @@
+package pack
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/satchel-airgap/satchel/bundle"
+	"github.com/satchel-airgap/satchel/oci/text"
+)
+
+// slots are the places that drives go to.
+type slots struct {
+	dirs    []string
+	staging bool                    // dirs has one, in which each drive gets a directory
+	in      map[int]string          // the place of each drive that is there
+	on      map[string]bundle.Mount // where each place was
+}
+
+// several reports whether a bundle may be spread over several drives.
+func (o Options) several() bool { return len(o.Dirs) > 1 || o.DriveSize > 0 }
+
+// stagingDir is where a drive's directory is on a staging disk.
+func stagingDir(dir string, drive int) string {
+	return filepath.Join(dir, fmt.Sprintf("drive-%02d", drive))
+}
+
+// findSlots finds out what the directories are: one that is not the root of a mount, nor
+// removable without room for all, is on a staging disk.
+func (p *packing) findSlots(ctx context.Context) error {
+	s := &slots{dirs: p.opts.Dirs, in: map[int]string{}, on: map[string]bundle.Mount{}}
+	if len(s.dirs) == 0 {
+		s.dirs = []string{p.opts.Dir}
+	}
+	p.slots = s
+	for _, dir := range s.dirs {
+		if err := p.checkPlace(ctx, dir); err != nil {
+			return err
+		}
+	}
+	if p.opts.DriveSize == 0 || len(s.dirs) > 1 {
+		return nil
+	}
+	root, err := bundle.IsRoot(s.dirs[0])
+	s.staging = err == nil && !root
+	return nil
+}
+
+// checkPlace is checkMount for one of several places.
+func (p *packing) checkPlace(ctx context.Context, dir string) error {
+	was := p.opts.Dir
+	defer func() { p.opts.Dir = was }()
+	p.opts.Dir = dir
+	err := p.checkMount(ctx)
+	p.slots.on[dir] = p.on
+	return err
+}
+
+// places lists the directories in which drives may be now.
+func (s *slots) places() (list []string) {
+	if !s.staging {
+		return s.dirs
+	}
+	for k := 1; ; k++ {
+		if _, err := os.Stat(stagingDir(s.dirs[0], k)); err != nil {
+			return list
+		}
+		list = append(list, stagingDir(s.dirs[0], k))
+	}
+}
+
+// place finds a place for a drive: its own on a staging disk, else one that no other has.
+func (s *slots) place(drive int) (string, error) {
+	if s.staging {
+		dir := stagingDir(s.dirs[0], drive)
+		_, err := bundle.MakeDir(dir)
+		return dir, err
+	}
+	for _, dir := range s.dirs {
+		if !s.taken(dir) {
+			return dir, nil
+		}
+	}
+	return "", nil
+}
+
+func (s *slots) taken(dir string) bool {
+	for _, in := range s.in {
+		if in == dir {
+			return true
+		}
+	}
+	return false
+}
+
+// NextDriveError says that a drive is wanted that is not there. What was written stays, and the
+// same command goes on once it is there.
+type NextDriveError struct {
+	Label    string // of the drive that is wanted
+	Dir      string // where it is to be mounted
+	Need     int64  // bytes that must be free on it, for one that nothing was written to
+	Begun    bool   // it is not a new one: the bundle was begun on it
+	Of       int    // how many drives the bundle has
+	Finished string // the label of the drive that may leave for it; "" for none
+	Why      error  // what is wrong with the drive that is there; may be nil
+}
+
+func (e *NextDriveError) Error() string {
+	s := fmt.Sprintf("drive %s is wanted in %s", e.Label, e.Dir)
+	if e.Why != nil {
+		return s + ": " + e.Why.Error()
+	}
+	return s + ": " + e.what()
+}
+
+func (e *NextDriveError) Unwrap() error { return e.Why }
+
+// what says which drive is wanted.
+func (e *NextDriveError) what() string {
+	if e.Begun {
+		return "the one on which it was begun"
+	}
+	return fmt.Sprintf("a new one with %s free", bundle.FormatSize(e.Need))
+}
+
+// Hint says what to do now.
+func (e *NextDriveError) Hint() string {
+	s := ""
+	if e.Finished != "" {
+		s = fmt.Sprintf("unmount drive %s and remove it, ", e.Finished)
+	}
+	return s + fmt.Sprintf("write %s on %s, mount it at %s and run the same command again; it goes on with it", e.Label, e.what(), e.Dir)
+}
+
+// Permanent is false: the drive may be mounted.
+func (e *NextDriveError) Permanent() bool { return false }
+
+// insert gets a drive into a place, and asks for it until it is there.
+func (p *packing) insert(ctx context.Context, d bundle.DriveState) error {
+	dir, err := p.slots.place(d.Number)
+	if err != nil {
+		return err
+	}
+	for asked := false; ; asked = true {
+		wanted := &NextDriveError{Label: d.Label, Dir: dir, Need: d.Need, Begun: d.Begun, Of: len(p.w.Drives()), Finished: p.left[dir]}
+		if wanted.Why = p.attach(ctx, d, dir); wanted.Why == nil {
+			delete(p.left, dir)
+			return nil
+		}
+		if !isWrong(wanted.Why) || p.slots.staging || ctx.Err() != nil {
+			return cmp.Or(ctx.Err(), wanted.Why)
+		}
+		if p.left[dir] != "" && !asked {
+			wanted.Why = nil // it is the one that was just finished
+		}
+		if p.opts.NextDrive == nil {
+			return wanted
+		}
+		if dir, err = p.opts.NextDrive(ctx, wanted); err != nil {
+			return err
+		}
+	}
+}
+
+// isWrong reports whether an error says that another drive must be put in.
+func isWrong(err error) bool {
+	var wrong *bundle.WrongDriveError
+	var refused *bundle.RefusedError
+	var space *bundle.SpaceError
+	var mount *bundle.MountError
+	var drive *bundle.DriveError
+	return errors.As(err, &wrong) || errors.As(err, &refused) && !refused.Busy || errors.As(err, &space) || errors.As(err, &mount) || errors.As(err, &drive)
+}
+
+// attach takes the drive that is in a place, if it is the right one and has room.
+func (p *packing) attach(ctx context.Context, d bundle.DriveState, dir string) error {
+	if !p.slots.staging {
+		if err := p.checkPlace(ctx, dir); err != nil {
+			return err
+		}
+	}
+	room, err := bundle.SpaceOf(dir)
+	if err != nil {
+		return err
+	}
+	need := d.Need - d.Written
+	if e := (&bundle.SpaceError{Dir: dir, Need: need, Free: room.Free, Cluster: room.Cluster, Begun: d.Begun}); !room.Unknown && !d.Begun && room.Free < need && !p.opts.NoSpaceCheck {
+		return e
+	}
+	if _, err := bundle.Prepare(dir, 0); err != nil {
+		return err
+	}
+	if err := p.rehash(func(rehash bundle.Rehash) error { return p.w.Attach(ctx, d.Number, dir, rehash) }); err != nil {
+		return err
+	}
+	p.slots.in[d.Number] = dir
+	p.Info("writing drive %s into %s", d.Label, p.dirOf(d.Number))
+	return nil
+}
+
+// dirOf is the directory of a drive.
+func (p *packing) dirOf(drive int) string { return p.w.Drives()[drive-1].Dir }
+
+// settled notes in which places the drives are that were there from the start.
+func (s *slots) settled(drives []bundle.DriveState) {
+	for _, d := range drives {
+		for _, place := range s.places() {
+			abs, err := filepath.Abs(place)
+			if err == nil && d.Dir != "" && (d.Dir == abs || filepath.Dir(d.Dir) == abs) {
+				s.in[d.Number] = place
+			}
+		}
+	}
+}
+
+// maxTogether is how many lanes write at a time, to several drives: each takes 13 MiB of memory.
+const maxTogether = 12
+
+// nextDrives gives the drives that are written at the same time: those on one device are not.
+func (p *packing) nextDrives(ctx context.Context) (group []int, err error) {
+	var on []bundle.Mount
+	most := max(1, maxTogether/p.w.Lanes())
+	for _, d := range p.w.Drives() {
+		if d.Finished || len(group) == most {
+			continue
+		}
+		dir := p.slots.in[d.Number]
+		if dir == "" {
+			if dir, err = p.slots.place(d.Number); err != nil {
+				return nil, err
+			}
+			if dir == "" || len(group) > 0 && p.onSame(on, dir) {
+				break
+			}
+			if err := p.insert(ctx, d); err != nil {
+				return nil, err
+			}
+			dir = p.slots.in[d.Number]
+		} else if len(group) > 0 && p.onSame(on, dir) {
+			continue
+		}
+		group = append(group, d.Number)
+		on = append(on, bundle.MountOf(dir))
+	}
+	return group, nil
+}
+
+// onSame reports whether a place is on one of the mounts, or on one that nothing is known of.
+func (p *packing) onSame(on []bundle.Mount, dir string) bool {
+	m := bundle.MountOf(dir)
+	return slices.ContainsFunc(on, m.Same)
+}
+
+// writeDrives writes all drives but for the last one, which is there and has its blobs then.
+func (p *packing) writeDrives(ctx context.Context) error {
+	n := len(p.w.Drives())
+	for {
+		group, err := p.nextDrives(ctx)
+		if err != nil {
+			return err
+		}
+		if len(group) == 0 {
+			return nil
+		}
+		if err := p.writeBlobs(ctx, group); err != nil {
+			return err
+		}
+		for _, k := range group {
+			if k < n {
+				if err := p.finishDrive(ctx, k); err != nil {
+					return err
+				}
+			}
+		}
+		if slices.Contains(group, n) && !slices.ContainsFunc(p.w.Drives()[:n-1], func(d bundle.DriveState) bool { return !d.Finished }) {
+			return nil
+		}
+	}
+}
+
+// finishDrive seals a drive, reads it back, and says that it may leave.
+func (p *packing) finishDrive(ctx context.Context, k int) error {
+	label, dir, place := p.w.Drives()[k-1].Label, p.dirOf(k), p.slots.in[k]
+	if err := p.w.SealDrive(ctx, k); err != nil {
+		return err
+	}
+	if !p.opts.NoVerify {
+		bar := p.Progress("verifying", 0, p.w.DriveSize(k))
+		err := p.w.ReadDrive(ctx, k, bar.Add)
+		bar.End()
+		if err != nil {
+			return fmt.Errorf("verify what was written: %w", err)
+		}
+	}
+	if err := p.w.ReleaseDrive(k); err != nil {
+		return err
+	}
+	delete(p.slots.in, k)
+	p.left[place] = label
+	read := ", and was read back"
+	if p.opts.NoVerify {
+		read = "; it was not read back"
+	}
+	p.Info("drive %s in %s is finished%s", label, dir, read)
+	if m := p.slots.on[place]; m.Removable() {
+		p.Info("drive %s may be unmounted and removed", text.Printable(label))
+	}
+	return nil
+}
