@@ -88,7 +88,8 @@ func onlyDerived(faults []Fault) bool {
 // translate finds the files of the bundle that are there under a name that a copy has
 // written otherwise. Other files are left alone.
 func (s *driveDir) translate() error {
-	bound := map[string]bool{seal.BundleName: true, seal.DriveName: true, seal.ExtrasName: true, seal.ReadmeName: true, seal.SumsName: true, seal.CopyDir: true}
+	bound := s.always()
+	bound[seal.CopyDir] = true
 	for _, f := range s.files() {
 		bound[f.Name] = true
 	}

@@ -1,7 +1,6 @@
 package bundle
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -14,7 +13,6 @@ import (
 	"github.com/satchel-airgap/satchel/bundle/internal/journal"
 	"github.com/satchel-airgap/satchel/bundle/internal/media"
 	"github.com/satchel-airgap/satchel/bundle/internal/seal"
-	"github.com/satchel-airgap/satchel/oci/text"
 )
 
 // dirPrefix begins the directory that a bundle gets in the root of a mount.
@@ -63,23 +61,49 @@ func lookIn(d *media.Dir) (*location, error) {
 		p.copied = true
 	}
 	body, err := d.ReadFile(seal.DriveName, seal.MaxSize)
-	if errors.Is(err, fs.ErrNotExist) && !p.sealed {
+	if errors.Is(err, fs.ErrNotExist) && !p.sealed && !p.readSecond(d) {
 		return nil, nil
 	}
 	var large *media.SizeError
 	switch {
 	case err == nil:
-		if ds, perr := seal.ParseDrive(unixLines(body)); perr == nil {
-			p.id, p.complete, p.drive, p.of = ds.Bundle, ds.Complete, ds.Drive, ds.Of
-		}
+		p.readDrive(body)
 	case !errors.Is(err, fs.ErrNotExist) && !errors.As(err, &large):
 		return nil, err
 	}
+	if !p.sealed && p.id == "" {
+		p.readSecond(d)
+	}
 	if p.sealed && (p.id == "" || !isBound(d, body)) { // drive.json may be what is damaged
-		p.id = cmp.Or(sealedID(d), p.id)
+		p.readSealed(d)
 	}
 	return &p, nil
 }
+
+// readDrive takes over what a drive seal says, if it can be read.
+func (p *location) readDrive(body []byte) {
+	if ds, err := seal.ParseDrive(unixLines(body)); err == nil {
+		p.id, p.complete, p.drive, p.of = ds.Bundle, ds.Complete, ds.Drive, ds.Of
+	}
+}
+
+// readSecond takes the second copy for the drive seal of a drive that is not the last one: nothing
+// else names it. It reports whether there is one.
+func (p *location) readSecond(d *media.Dir) bool {
+	body, err := d.ReadFile(seal.CopyDir+"/"+seal.DriveName, seal.MaxSize)
+	if err != nil {
+		return false
+	}
+	second := *p
+	if second.readDrive(body); !second.isEarlier() {
+		return false
+	}
+	*p = second
+	return true
+}
+
+// isEarlier reports whether it is a finished drive of a bundle of several, and not the last one.
+func (p location) isEarlier() bool { return !p.sealed && p.complete && p.drive < p.of }
 
 // isBound reports whether the seal binds these bytes of drive.json: then they are whole,
 // and what differs from them in the seal is not.
@@ -89,20 +113,26 @@ func isBound(d *media.Dir, drive []byte) bool {
 		return false
 	}
 	b, err := seal.ParseBundle(unixLines(body))
-	return err == nil && len(b.Drives) == 1 && b.Drives[0].SHA256 == seal.Sum(unixLines(drive))
+	return err == nil && lastDrive(b).SHA256 == seal.Sum(unixLines(drive))
 }
 
-// sealedID is the ID that a bundle's seal names, "" if it cannot be read.
-func sealedID(d *media.Dir) string {
+// lastDrive is what the seal says of the drive that it is on.
+func lastDrive(b seal.Bundle) seal.DriveSum { return b.Drives[len(b.Drives)-1] }
+
+// readSealed takes over what the seal says, if it can be read.
+func (p *location) readSealed(d *media.Dir) {
 	body, err := d.ReadFile(seal.BundleName, seal.MaxSize)
 	if err != nil {
-		return ""
+		return
 	}
 	b, err := seal.ParseBundle(unixLines(body))
 	if err != nil {
-		return ""
+		return
 	}
-	return b.Bundle
+	p.id, p.drive, p.of = b.Bundle, len(b.Drives), len(b.Drives)
+	if p.of == 1 {
+		p.of = 0
+	}
 }
 
 // readSeal gives the bytes of bundle.json.
@@ -162,48 +192,6 @@ func find(dir string) ([]location, error) {
 		}
 	}
 	return list, nil
-}
-
-// locateAll finds the drive directories of the one bundle that a reader means by dirs.
-func locateAll(dirs []string) (location, error) {
-	if len(dirs) != 1 {
-		return location{}, &RefusedError{Dir: text.Some(dirs, 5), Reason: "a bundle is in one directory", hint: "name one directory"}
-	}
-	return locate(dirs[0])
-}
-
-// locate finds the one bundle that a reader means by dir: the one in it, or the only one
-// below.
-func locate(dir string) (location, error) {
-	s, err := searchBelow(dir)
-	var refused *RefusedError
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return location{}, &NoBundleError{Dir: dir, Absent: true}
-	case err != nil && !errors.As(err, &refused):
-		return location{}, err
-	case err != nil:
-		return location{}, refused
-	case len(s.found) == 0:
-		return location{}, &NoBundleError{Dir: dir}
-	}
-	abs, err := filepath.Abs(dir)
-	if err != nil {
-		return location{}, &media.Error{Op: "look into", Path: dir, Err: err}
-	}
-	if seal.Canonical(filepath.Base(abs)) == seal.CopyDir && s.found[0].dir == abs {
-		if p, err := identify(filepath.Dir(abs)); err == nil && p != nil {
-			return location{}, &RefusedError{Dir: dir, Reason: "it has the second copies of a bundle's small files, and is not the bundle", hint: "name " + p.dir}
-		}
-	}
-	if len(s.found) == 1 || s.found[0].dir == abs {
-		return s.found[0], nil
-	}
-	names := make([]string, len(s.found))
-	for i, p := range s.found {
-		names[i] = p.dir
-	}
-	return location{}, &RefusedError{Dir: dir, Reason: "it holds more than one bundle", hint: "name one of " + text.Some(names, 20)}
 }
 
 // firstOther gives the first name in dir that is neither a bundle's nor ignored.

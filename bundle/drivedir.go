@@ -15,8 +15,9 @@ import (
 // other, and what else the directory holds.
 type driveDir struct {
 	dir     *media.Dir
-	bundle  seal.Bundle // which the last drive has
-	finger  Fingerprint // of bundle.json
+	bundle  seal.Bundle   // of the last drive; an earlier one has none
+	finger  Fingerprint   // of bundle.json, "" on an earlier drive
+	sum     seal.DriveSum // what bundle.json says of this drive; the zero value if that is not here
 	drive   seal.Drive
 	extras  seal.Extras
 	bodies  map[string][]byte // of drive.json, bundle.json and extras.json
@@ -74,7 +75,12 @@ func (s *driveDir) unreadable(file string, err error) error {
 }
 
 // gone reports a *[DriveError] if a read failed because the drive is not there.
-func (s *driveDir) gone(err error) error { return s.dir.Gone(seal.BundleName, err) }
+func (s *driveDir) gone(err error) error {
+	if !s.isLast() {
+		return s.dir.Gone(seal.DriveName, err)
+	}
+	return s.dir.Gone(seal.BundleName, err)
+}
 
 func (s *driveDir) fault(file, what string) { s.faults = append(s.faults, Fault{file, what}) }
 
@@ -113,7 +119,7 @@ func (s *driveDir) parseExtras(name string) (body []byte, what string, err error
 	case err != nil:
 		//lint:ignore nilerr the fault is reported as a text
 		return nil, "cannot be read: " + err.Error(), nil
-	case extras.Bundle != s.bundle.Bundle || extras.Seal != string(s.finger):
+	case extras.Bundle != s.drive.Bundle || extras.Seal != string(s.finger) || extras.Drive != s.ownSum():
 		return nil, "belongs to another seal", nil
 	case extras.Has(seal.Plain) != s.plain():
 		return nil, "and bundle.json disagree whether the bundle is encrypted", nil
@@ -122,14 +128,46 @@ func (s *driveDir) parseExtras(name string) (body []byte, what string, err error
 	return body, "", nil
 }
 
+// ownSum is what binds the extras.json of an earlier drive: SHA-256 of its drive.json. It is ""
+// for the last drive, where the fingerprint does.
+func (s *driveDir) ownSum() string {
+	if s.isLast() {
+		return ""
+	}
+	return seal.Sum(s.bodies[seal.DriveName])
+}
+
+// isLast reports whether it is the last drive, which binds the others.
+func (s *driveDir) isLast() bool { return s.bundle.Bundle != "" }
+
 // files lists every file that a seal or extras.json binds: segments, index, key files,
 // signatures.
 func (s *driveDir) files() []seal.File {
-	list := append(slices.Clone(s.drive.Files), s.bundle.Index)
-	for _, d := range s.bundle.Drives {
-		list = append(list, d.Signatures...)
+	list := slices.Clone(s.drive.Files)
+	if s.isLast() {
+		list = append(list, s.bundle.Index)
 	}
-	return append(list, s.extras.Files...)
+	return slices.Concat(list, s.driveSignatures(), s.extras.Files)
+}
+
+// driveSignatures are the signature files of drive.json that bundle.json binds, less those that
+// extras.json names as well.
+func (s *driveDir) driveSignatures() (list []seal.File) {
+	for _, f := range s.sum.Signatures {
+		if !slices.Contains(s.extras.Files, f) {
+			list = append(list, f)
+		}
+	}
+	return list
+}
+
+// always are the files that the directory must have and that neither a seal nor extras.json names.
+func (s *driveDir) always() map[string]bool {
+	names := map[string]bool{seal.DriveName: true, seal.ExtrasName: true, seal.ReadmeName: true, seal.SumsName: true}
+	if s.isLast() {
+		names[seal.BundleName] = true
+	}
+	return names
 }
 
 // compareListing compares names and lengths in the directory with what is
@@ -143,7 +181,7 @@ func (s *driveDir) compareListing() error {
 	for _, f := range files {
 		sizes[f.Name] = f.Size
 	}
-	bound := map[string]bool{seal.BundleName: true, seal.DriveName: true, seal.ExtrasName: true, seal.ReadmeName: true, seal.SumsName: true}
+	bound := s.always()
 	for _, f := range s.files() {
 		bound[f.Name] = true
 		size, ok := sizes[f.Name]

@@ -123,7 +123,7 @@ func (f Found) Trusted(trust *Trust) (signed []Signed, enough bool) {
 	if err != nil {
 		return nil, false
 	}
-	return s.trusted, s.dir.Close() == nil
+	return s.trusted, s.close() == nil
 }
 
 // size is the bytes of the files that are there of a bundle. What cannot be read counts nothing.

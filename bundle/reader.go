@@ -17,16 +17,16 @@ import (
 	"github.com/satchel-airgap/satchel/bundle/internal/frame"
 	"github.com/satchel-airgap/satchel/bundle/internal/index"
 	"github.com/satchel-airgap/satchel/bundle/internal/keys"
-	"github.com/satchel-airgap/satchel/bundle/internal/media"
 	"github.com/satchel-airgap/satchel/bundle/internal/seal"
 	"github.com/satchel-airgap/satchel/oci"
 )
 
 // Reader gives the content of a sealed bundle. It is an [oci.Source] of any
-// offset and may be used concurrently. It writes nothing to the drive.
+// offset and may be used concurrently. It writes nothing to the drive. Of several drives it
+// needs the last one to begin with; the others may come and go, see [Reader.Attach].
 type Reader struct {
-	dir   *media.Dir
 	seals *seals
+	on    mounted
 	key   keys.Key
 	index *index.Index
 	dec   *frame.Decoder
@@ -34,9 +34,9 @@ type Reader struct {
 }
 
 // Open opens the bundle in dirs, or the only one below them (see [List]), with one of the
-// given keys. Before it looks at content it compares the seals, the names and
+// given keys. Of several drives the last one must be among them; see [Reader.Attach]. Before it looks at content it compares the seals, the names and
 // the lengths of all files, and before those who has signed it. Errors: *[NoBundleError],
-// *[UnfinishedError], *[FingerprintError], *[TrustError], *[NeedsError], *[PlainError], *[DamageError], *[CopyError], [ErrNoKey], [ErrWrongKey], *[DriveError].
+// *[UnfinishedError], *[FingerprintError], *[TrustError], *[NeedsError], *[PlainError], *[DamageError], *[CopyError], [ErrNoKey], [ErrWrongKey], *[DriveError], *[AwayError].
 func Open(ctx context.Context, dirs []string, want Wanted, ids []Identity) (r *Reader, err error) {
 	s, err := openSeals(dirs, want)
 	if err != nil {
@@ -44,7 +44,7 @@ func Open(ctx context.Context, dirs []string, want Wanted, ids []Identity) (r *R
 	}
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, s.dir.Close())
+			err = errors.Join(err, s.close())
 		}
 	}()
 	if s.plain() && !want.Plain {
@@ -68,9 +68,16 @@ func Open(ctx context.Context, dirs []string, want Wanted, ids []Identity) (r *R
 	if err != nil {
 		return nil, err
 	}
-	r = &Reader{dir: s.dir, seals: s, key: key, index: idx, dec: dec}
+	return newReader(s, key, idx, dec), nil
+}
+
+func newReader(s *seals, key keys.Key, idx *index.Index, dec *frame.Decoder) *Reader {
+	r := &Reader{seals: s, key: key, index: idx, dec: dec}
+	for _, d := range s.drives() {
+		r.on.put(d)
+	}
 	r.cache = newSegments(r)
-	return r, nil
+	return r
 }
 
 // unlock opens a key file that one of the keys fits. One that has changed is
@@ -130,13 +137,13 @@ func (s *seals) readIndex(key keys.Key) (*index.Index, error) {
 	if err != nil {
 		return nil, s.damage(name, "cannot be read", err)
 	}
-	same := len(idx.Segments) == len(s.drive.Files) && idx.Header.Bundle == s.bundle.Bundle && idx.Header.Has(seal.Plain) == s.plain()
-	for i := 0; same && i < len(idx.Segments); i++ {
-		f, seg := s.drive.Files[i], idx.Segments[i]
-		same = f == seal.File{Name: seg.Name, Size: seg.Size, SHA256: seg.SHA256} && seg.Drive == s.drive.Drive
+	if idx.Header.Bundle != s.bundle.Bundle || idx.Header.Has(seal.Plain) != s.plain() || !inOrder(idx.Segments, len(s.bundle.Drives)) {
+		return nil, s.damage(name, "and bundle.json disagree about the bundle or its drives", nil)
 	}
-	if !same {
-		return nil, s.damage(name, "and drive.json disagree about the segments", nil)
+	for _, d := range s.drives() {
+		if !d.agrees(idx) {
+			return nil, s.damage(name, "and drive.json disagree about the segments", nil)
+		}
 	}
 	return idx, nil
 }
@@ -149,6 +156,34 @@ func (s *seals) decrypt(key keys.Key, src io.ReaderAt, size int64) (io.ReaderAt,
 	return key.Decrypt(src, size)
 }
 
+// inOrder reports whether the segments lie on drives that the bundle has, those of one drive
+// next to each other.
+func inOrder(segs []index.Segment, drives int) bool {
+	last := 1
+	for _, s := range segs {
+		if s.Drive < last || s.Drive > drives {
+			return false
+		}
+		last = s.Drive
+	}
+	return true
+}
+
+// agrees reports whether the drive has just the segments that the index says.
+func (s *driveDir) agrees(idx *index.Index) bool {
+	n := 0
+	for _, seg := range idx.Segments {
+		if seg.Drive != s.drive.Drive {
+			continue
+		}
+		if n >= len(s.drive.Files) || s.drive.Files[n] != (seal.File{Name: seg.Name, Size: seg.Size, SHA256: seg.SHA256}) {
+			return false
+		}
+		n++
+	}
+	return n == len(s.drive.Files)
+}
+
 // maxIndex is the largest index.age: text that does not compress at all.
 const maxIndex = index.MaxText + index.MaxText/64
 
@@ -156,7 +191,7 @@ const maxIndex = index.MaxText + index.MaxText/64
 func (r *Reader) Close() error {
 	err := r.cache.close()
 	r.dec.Close()
-	return errors.Join(err, r.dir.Close())
+	return errors.Join(err, r.on.close())
 }
 
 // Inventory is the pinned list of what the bundle carries.
@@ -165,8 +200,8 @@ func (r *Reader) Inventory() *oci.Inventory { return &r.index.Inventory }
 // ID is the bundle's ID.
 func (r *Reader) ID() string { return r.seals.bundle.Bundle }
 
-// Dir is the bundle's directory.
-func (r *Reader) Dir() string { return r.dir.Path() }
+// Dir is the directory of the bundle's last drive.
+func (r *Reader) Dir() string { return r.seals.dir.Path() }
 
 // Created is when the bundle was packed.
 func (r *Reader) Created() time.Time { return r.seals.bundle.Created }
@@ -275,7 +310,7 @@ func (b *blobReader) next() error {
 	f, content, err := b.read(at, piece)
 	if err != nil {
 		b.r.cache.drop(b.seg)
-		return b.r.seals.unreadable(b.r.index.Segments[piece.Segment].Name, err)
+		return b.seg.from.unreadable(b.r.index.Segments[piece.Segment].Name, err)
 	}
 	end := min(f.Content+f.ContentLength, piece.Offset+piece.Length)
 	b.frame = content[at-f.Content : end-f.Content]

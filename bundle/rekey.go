@@ -32,7 +32,7 @@ func Rekey(ctx context.Context, dir string, want Wanted, ids []Identity, to []Re
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, s.dir.Close()) }()
+	defer func() { err = errors.Join(err, s.close()) }()
 	if err := s.usable(); err != nil {
 		return nil, err
 	}

@@ -10,13 +10,13 @@ import (
 // open leads nowhere then. Nobody is asked for a key, and the seal must be the same one: another
 // is a *[FingerprintError]. Other errors are those of [Open]. r stays as it is; it may be closed.
 func (r *Reader) Reopen() (again *Reader, err error) {
-	s, err := openSeals([]string{r.Dir()}, Wanted{Expect: r.Fingerprint()})
+	s, err := openSeals(r.on.dirs(), Wanted{Expect: r.Fingerprint()})
 	if err != nil {
 		return nil, err
 	}
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, s.dir.Close())
+			err = errors.Join(err, s.close())
 		}
 	}()
 	if err := s.usable(); err != nil {
@@ -26,7 +26,5 @@ func (r *Reader) Reopen() (again *Reader, err error) {
 	if err != nil {
 		return nil, err
 	}
-	again = &Reader{dir: s.dir, seals: s, key: r.key, index: r.index, dec: dec} // the seal binds the index
-	again.cache = newSegments(again)
-	return again, nil
+	return newReader(s, r.key, r.index, dec), nil // the seal binds the index
 }

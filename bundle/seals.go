@@ -5,9 +5,9 @@ import (
 	"errors"
 	"io/fs"
 	"regexp"
+	"slices"
 	"strings"
 
-	"github.com/satchel-airgap/satchel/bundle/internal/media"
 	"github.com/satchel-airgap/satchel/bundle/internal/seal"
 )
 
@@ -24,20 +24,73 @@ func ParseFingerprint(s string) (Fingerprint, error) {
 
 // seals are the drive directories of a sealed bundle, and what binds them: bundle.json.
 type seals struct {
-	*driveDir          // of the last drive, which has bundle.json and index.age
-	trusted   []Signed // who is trusted and has signed
+	*driveDir             // of the last drive, which has bundle.json and index.age
+	earlier   []*driveDir // the other drives that are here, by number
+	trusted   []Signed    // who is trusted and has signed
 }
 
-// openSeals reads the seals of the bundle that dirs mean.
+// drives are all drive directories that are here, by number.
+func (s *seals) drives() []*driveDir { return append(slices.Clone(s.earlier), s.driveDir) }
+
+// names gives the drives of the bundle that are here, or those that are not.
+func (s *seals) names(here bool) (list []DriveLabel) {
+	all := s.drives()
+	for i := range s.bundle.Drives {
+		is := slices.ContainsFunc(all, func(d *driveDir) bool { return d.drive.Drive == i+1 })
+		if is == here {
+			list = append(list, DriveLabel{s.bundle.Bundle, i + 1, len(s.bundle.Drives)})
+		}
+	}
+	return list
+}
+
+// close closes the directories of all drives.
+func (s *seals) close() (err error) {
+	for _, d := range s.drives() {
+		err = errors.Join(err, d.dir.Close())
+	}
+	return err
+}
+
+// usable gives the error of a bundle that nothing is read from: the seals and the listing of a
+// drive have shown what is wrong with it.
+func (s *seals) usable() (err error) {
+	for _, d := range s.drives() {
+		err = also(err, d.usable())
+	}
+	return err
+}
+
+// openSeals reads the seals of the bundle that dirs mean. The last drive must be among them.
 func openSeals(dirs []string, want Wanted) (*seals, error) {
-	p, err := locateAll(dirs)
+	at, err := locate(dirs)
 	if err != nil {
 		return nil, err
 	}
-	return readSeals(p, want)
+	if at.last == nil {
+		return nil, at.noLast("it has the seal and the index, without which nothing can be read")
+	}
+	s, err := readSeals(*at.last, want)
+	if err != nil {
+		return nil, err
+	}
+	for _, p := range at.earlier {
+		d, err := openDrive(p, &s.bundle)
+		if err != nil {
+			return nil, errors.Join(err, s.close())
+		}
+		s.earlier = append(s.earlier, d)
+	}
+	return s, nil
 }
 
-// readSeals reads the seals of a bundle. What is wrong with the files is collected in
+// noLast says that the last drive is not here.
+func (at located) noLast(why string) error {
+	p := at.earlier[0]
+	return &AwayError{Drives: []DriveLabel{{p.id, p.of, p.of}}, Why: why}
+}
+
+// readSeals reads the seals of a bundle on its last drive. What is wrong with the files is collected in
 // faults; the error is for what leaves nothing to check: an unfinished bundle, another
 // fingerprint, signatures that do not count, a seal that cannot be read, one that needs a newer
 // version (*[NeedsError]).
@@ -68,46 +121,30 @@ func readSeals(p location, want Wanted) (s *seals, err error) {
 }
 
 // readSealsBy reads the seals of a bundle whose bundle.json readSeal gives.
-func readSealsBy(p location, readSeal func(*seals) error) (s *seals, err error) {
-	d, err := media.OpenDir(p.dir)
+func readSealsBy(p location, readSeal func(*seals) error) (*seals, error) {
+	s := &seals{}
+	d, err := openDir(p, func(d *driveDir) (err error) {
+		s.driveDir = d
+		if err := readSeal(s); err != nil {
+			return err
+		}
+		body := d.bodies[seal.BundleName]
+		d.finger = Fingerprint(seal.Sum(body))
+		if d.bundle, err = seal.ParseBundle(body); err != nil {
+			return cmp.Or(asNeeds(p.dir, err), error(d.damage(seal.BundleName, "cannot be read", err)))
+		}
+		d.sum = lastDrive(d.bundle)
+		return d.readDrive()
+	})
 	if err != nil {
 		return nil, err
 	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, d.Close())
-		}
-	}()
-	if p.renamed {
-		if err := d.Translate(seal.CopyDir, seal.Canonical); err != nil {
-			return nil, err
-		}
-	}
-	s = &seals{driveDir: &driveDir{dir: d, bodies: map[string][]byte{}}}
-	if err := readSeal(s); err != nil {
-		return nil, err
-	}
-	body := s.bodies[seal.BundleName]
-	s.finger = Fingerprint(seal.Sum(body))
-	if s.bundle, err = seal.ParseBundle(body); err != nil {
-		return nil, cmp.Or(asNeeds(p.dir, err), error(s.damage(seal.BundleName, "cannot be read", err)))
-	}
-	if err := s.readDrive(); err != nil {
-		return nil, err
-	}
-	if err := s.readExtras(); err != nil {
-		return nil, err
-	}
-	if !p.renamed {
-		if err := s.translate(); err != nil {
-			return nil, err
-		}
-	}
-	s.renamed = d.Translated()
-	return s, s.compareListing()
+	s.driveDir = d
+	return s, nil
 }
 
-func (s *seals) readDrive() error {
+// readDrive reads the drive seal of the last drive.
+func (s *driveDir) readDrive() error {
 	body, err := s.readFile(seal.DriveName, seal.MaxSize)
 	if errors.Is(err, fs.ErrNotExist) {
 		return s.damage(seal.DriveName, "is missing", nil)
@@ -115,10 +152,7 @@ func (s *seals) readDrive() error {
 	if err != nil {
 		return err
 	}
-	if len(s.bundle.Drives) != 1 {
-		return s.damage(seal.BundleName, "names more drives than this satchel reads", nil)
-	}
-	if seal.Sum(body) != s.bundle.Drives[0].SHA256 {
+	if seal.Sum(body) != s.sum.SHA256 {
 		if s.copyBinds(body) {
 			return s.damage(seal.BundleName, "has changed: its copy binds another drive.json, the one that is here", nil)
 		}
@@ -131,19 +165,27 @@ func (s *seals) readDrive() error {
 		return s.damage(seal.DriveName, "cannot be read", err)
 	case len(s.drive.Files) > 0 && s.drive.Plain() != s.plain():
 		return s.damage(seal.DriveName, "and bundle.json disagree whether the bundle is encrypted", nil)
-	case s.drive.Bundle != s.bundle.Bundle || s.drive.Drive != 1 || !s.drive.Complete:
+	case s.drive.Bundle != s.bundle.Bundle || !s.isDrive(s.sum.Drive, len(s.bundle.Drives)):
 		return s.damage(seal.DriveName, "belongs to another bundle or is not complete", nil)
 	}
 	return nil
 }
 
+// isDrive reports whether the drive seal is of a whole drive, the one with that number of so many.
+func (s *driveDir) isDrive(number, of int) bool {
+	if of == 1 {
+		of = 0
+	}
+	return s.drive.Complete && s.drive.Drive == number && s.drive.Of == of
+}
+
 // copyBinds reports whether the copy of the seal binds these bytes of drive.json:
 // then it is the seal that has changed.
-func (s *seals) copyBinds(drive []byte) bool {
+func (s *driveDir) copyBinds(drive []byte) bool {
 	body, err := s.dir.ReadFile(seal.CopyDir+"/"+seal.BundleName, seal.MaxSize)
 	if err != nil {
 		return false
 	}
 	b, err := seal.ParseBundle(body)
-	return err == nil && len(b.Drives) == 1 && b.Drives[0].SHA256 == seal.Sum(drive)
+	return err == nil && lastDrive(b).SHA256 == seal.Sum(drive)
 }

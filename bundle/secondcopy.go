@@ -51,18 +51,13 @@ func broken(err error) bool {
 	return err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, fs.ErrClosed)
 }
 
-// openToVerify is openSeals for a reader that lists faults. Where bundle.json is at fault, its
+// sealsToVerify is readSeals for a reader that lists faults. Where bundle.json is at fault, its
 // second copy stands in for it if drive.json and extras.json agree with that: seals.second.
-func openToVerify(dirs []string, want Wanted) (*seals, error) {
-	s, err := openSeals(dirs, want)
+func sealsToVerify(p location, want Wanted) (*seals, error) {
+	s, err := readSeals(p, want)
 	damage, ok := errors.AsType[*DamageError](err)
-	if !ok || slices.ContainsFunc(damage.Faults, func(f Fault) bool { return f.File != seal.BundleName }) {
+	if !ok || p.short != "" || slices.ContainsFunc(damage.Faults, func(f Fault) bool { return f.File != seal.BundleName }) {
 		return s, err
-	}
-	p, lerr := locateAll(dirs)
-	if lerr != nil || p.short != "" {
-		//lint:ignore nilerr the first look has said what is wrong
-		return nil, err
 	}
 	s, serr := readSealsBy(p, func(s *seals) error { return s.readSecond(want) })
 	if serr != nil {

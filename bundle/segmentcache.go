@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"sync"
 
 	"github.com/satchel-airgap/satchel/bundle/internal/frame"
@@ -34,6 +35,7 @@ type openSegment struct {
 	failed bool // to read: the next get opens it anew
 	once   sync.Once
 	err    error
+	from   place // where its file is
 	file   *media.File
 	plain  io.ReaderAt
 	table  *frame.Table
@@ -98,8 +100,13 @@ func (s *segments) forget(seg *openSegment) {
 // is hashed first.
 func (s *segments) load(ctx context.Context, seg *openSegment) error {
 	entry := s.r.index.Segments[seg.number]
-	broken := func(err error) error { return s.r.seals.unreadable(entry.Name, err) }
-	f, err := s.r.dir.Open(entry.Name)
+	from, ok := s.r.on.of(entry.Drive, entry.Name)
+	if !ok {
+		return s.r.away(entry.Drive)
+	}
+	seg.from = from
+	broken := func(err error) error { return from.unreadable(entry.Name, err) }
+	f, err := from.dir.Open(entry.Name)
 	if err != nil {
 		return broken(err)
 	}
@@ -162,6 +169,24 @@ func (s *segments) drop(seg *openSegment) {
 	if !seg.failed {
 		seg.failed = true
 		delete(s.open, seg.number)
+	}
+}
+
+// leave has the next get open all segments of a drive anew. What is open of them is closed by its
+// last reader, if it has any.
+func (s *segments) leave(drive int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for n, seg := range s.open {
+		if s.r.index.Segments[n].Drive != drive {
+			continue
+		}
+		seg.failed = true
+		delete(s.open, n)
+		if i := slices.Index(s.idle, seg); i >= 0 {
+			s.idle = slices.Delete(s.idle, i, i+1)
+			_ = seg.close() // it was only read
+		}
 	}
 }
 

@@ -106,10 +106,7 @@ func (s *driveDir) listedSignatures() (list []seal.File) {
 			list = append(list, f)
 		}
 	}
-	for _, d := range s.bundle.Drives {
-		list = append(list, d.Signatures...)
-	}
-	return list
+	return append(list, s.driveSignatures()...)
 }
 
 // readSignatures reads all signature files of the listing. One that nothing names is no fault

@@ -34,7 +34,7 @@ func Sign(ctx context.Context, dir string, want Wanted, signers []*Signer, versi
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, s.dir.Close()) }()
+	defer func() { err = errors.Join(err, s.close()) }()
 	if s.renamed {
 		return nil, refuseRenamed(s.dir.Path())
 	}
@@ -78,7 +78,7 @@ func Unsigned(dir string, want Wanted, signers []*Signer) (late []*Signer, err e
 			late = append(late, signer)
 		}
 	}
-	return late, s.dir.Close()
+	return late, s.close()
 }
 
 // checkSignable looks for faults of the small files, names and sizes. What an interrupted

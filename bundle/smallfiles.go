@@ -143,13 +143,11 @@ func copyOf(f seal.File) seal.File {
 // checkSmall compares the copies with their originals and what is derived with
 // what it is derived from.
 func (v *verification) checkSmall(ctx context.Context) {
-	bound := append([]seal.File{v.bundle.Index}, v.extras.Files...)
-	for _, d := range v.bundle.Drives {
-		bound = append(bound, d.Signatures...)
+	bound := append(v.driveSignatures(), v.extras.Files...)
+	if v.isLast() {
+		bound = append(bound, v.bundle.Index, v.counted(seal.BundleName))
 	}
-	for _, name := range []string{seal.BundleName, seal.DriveName} {
-		bound = append(bound, v.counted(name))
-	}
+	bound = append(bound, v.counted(seal.DriveName))
 	bound = slices.DeleteFunc(bound, func(f seal.File) bool { return seal.IsParityFile(f.Name) }) // of which there is no copy
 	for _, f := range bound {
 		v.compare(ctx, copyOf(f))
@@ -247,13 +245,15 @@ func (v *verification) signedLater(now smallFiles, f derivedFiles) *derivedFiles
 // smallFiles collects what the derived files depend on, from the copies where the
 // originals are damaged.
 func (s *driveDir) smallFiles() (smallFiles, error) {
-	all := smallFiles{bundle: s.bundle.Bundle, finger: s.finger, segments: s.drive.Files, keys: map[string][]byte{}, signatures: map[string][]byte{}, sealed: []seal.File{
-		s.bundle.Index, seal.FileOf(seal.DriveName, s.bodies[seal.DriveName]), seal.FileOf(seal.BundleName, s.bodies[seal.BundleName]),
-	}, packedBy: s.extras.PackedBy, sparse: s.bundle.Has(seal.Baseline), plain: s.plain()}
-	for _, d := range s.bundle.Drives {
-		all.sealed = append(all.sealed, d.Signatures...)
+	all := smallFiles{
+		bundle: s.drive.Bundle, text: s.drive.Readme, driveSum: s.ownSum(), drive: s.drive.Drive, of: s.drive.Of, segments: s.drive.Files, keys: map[string][]byte{}, signatures: map[string][]byte{},
+		sealed: append(s.driveSignatures(), seal.FileOf(seal.DriveName, s.bodies[seal.DriveName])), packedBy: s.extras.PackedBy, plain: s.plain(),
 	}
-	if all.text = s.bundle.Readme; all.text > seal.ReadmeDrives {
+	if s.isLast() {
+		all.finger, all.text, all.sparse = s.finger, s.bundle.Readme, s.bundle.Has(seal.Baseline)
+		all.sealed = append(all.sealed, s.bundle.Index, seal.FileOf(seal.BundleName, s.bodies[seal.BundleName]))
+	}
+	if all.text > seal.ReadmeDrives {
 		all.found, _ = s.dir.ReadFile(seal.ReadmeName, seal.MaxSize) // one that cannot be read differs from none
 	}
 	if s.extras.More {
@@ -278,12 +278,8 @@ func (s *driveDir) smallFiles() (smallFiles, error) {
 		return all, nil
 	}
 	var err error
-	if all.postQuantum, err = s.indexKind(seal.IndexName); err != nil {
-		if all.postQuantum, err = s.indexKind(seal.CopyDir + "/" + seal.IndexName); err != nil {
-			return all, &keys.FileError{Name: seal.IndexName, Why: "and its copy are damaged"}
-		}
-	}
-	return all, nil
+	all.postQuantum, err = s.kind()
+	return all, err
 }
 
 // twice reads a file that extras.json names, or its copy.
@@ -300,14 +296,30 @@ func (s *driveDir) twice(f seal.File) ([]byte, error) {
 	return nil, &keys.FileError{Name: f.Name, Why: "and its copy are damaged"}
 }
 
-// indexKind reads from an index's header whether the bundle key is post-quantum.
-func (s *driveDir) indexKind(name string) (postQuantum bool, err error) {
-	f, err := s.dir.Open(name)
-	if err != nil {
-		return false, err
+// kind reads from the header of a file that is encrypted to the bundle key whether that is
+// post-quantum: the index, or a segment of a drive that has no index.
+func (s *driveDir) kind() (postQuantum bool, err error) {
+	names, what := []string{seal.IndexName, seal.CopyDir + "/" + seal.IndexName}, "and its copy are damaged"
+	if !s.isLast() {
+		names, what = nil, "and all other segments are damaged"
+		for _, f := range s.drive.Files {
+			names = append(names, f.Name)
+		}
 	}
-	postQuantum, err = keys.IsPostQuantum(f)
-	return postQuantum, errors.Join(err, f.Close())
+	for _, name := range names {
+		f, err := s.dir.Open(name)
+		if err != nil {
+			continue // a fault of its own
+		}
+		postQuantum, err = keys.IsPostQuantum(f)
+		if errors.Join(err, f.Close()) == nil {
+			return postQuantum, nil
+		}
+	}
+	if len(names) == 0 {
+		return false, &keys.FileError{Name: seal.DriveName, Why: "names no segment"}
+	}
+	return false, &keys.FileError{Name: names[0], Why: what}
 }
 
 // checkKeys looks for key files that no writer makes.

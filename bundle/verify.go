@@ -11,7 +11,6 @@ import (
 	"runtime"
 	"slices"
 	"sync"
-	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -25,57 +24,6 @@ type VerifyOptions struct {
 	Trust    *Trust            // refuse one that not enough of them have signed; nil: nobody is asked for
 	Cold     bool              // read from the drive, not from the page cache
 	Progress func(bytes int64) // called with the bytes just read, concurrently; may be nil
-}
-
-// Report is what Verify found.
-type Report struct {
-	Dir               string
-	Bundle            string
-	Created           time.Time
-	Stream            Stream // that it belongs to, the zero value if to none
-	Sequence          int
-	Fingerprint       Fingerprint // of the seal; "" if only its second copy can be read
-	Plain             bool        // it is not encrypted
-	Files             int         // files of the bundle
-	Bytes             int64       // in them
-	Faults            []Fault
-	Leftovers         []string   // temporary files of a crash; harmless
-	UnfinishedRekey   []string   // key files of a rekey that was interrupted
-	UnfinishedSigning []string   // signatures of a signing that was interrupted
-	UnfinishedParity  []string   // files of an adding of parity that was interrupted
-	Protection        Protection // what parity files can rebuild
-	Signed            []Signed   // who has signed it; without principals: nobody has asked whose key it is, or it does not count
-	Unlisted          []string   // signature files that extras.json and SHA256SUMS do not name
-	LineEnds          []string   // files whose line ends a copy has changed
-	Renamed           bool       // a copy has changed how names are written; they are understood
-}
-
-// SealedSize gives the bytes that [Verify] will read, for a progress bar.
-func SealedSize(dirs []string, want Wanted) (n int64, err error) {
-	s, err := openToVerify(dirs, want)
-	if err != nil {
-		return 0, err
-	}
-	for _, f := range s.files() {
-		n += f.Size
-	}
-	return n, s.dir.Close()
-}
-
-// CheckSizes compares the seals of the bundle in dirs with each other, the small files that
-// follow from them with what they must be, and the names and sizes of all others with the
-// seals. It reads no segment. Errors are those of [Verify].
-func CheckSizes(ctx context.Context, dirs []string, want Wanted) error {
-	s, err := openSeals(dirs, want)
-	if err != nil {
-		return err
-	}
-	v := verification{driveDir: s.driveDir}
-	v.checkSmall(ctx)
-	if err := errors.Join(cmp.Or(ctx.Err(), v.away), s.dir.Close()); err != nil {
-		return err
-	}
-	return v.outcome()
 }
 
 // outcome is the error of a verification that has come to its end.
@@ -99,8 +47,8 @@ func (v *verification) outcome() error {
 	return nil
 }
 
-// usable gives the error of a bundle that nothing is read from: its seals and the listing
-// have shown what is wrong with it. Nobody needs parity files to read a bundle that is whole.
+// usable gives the error of a drive that nothing is read from: its seals and the listing have
+// shown what is wrong with it. Nobody needs parity files to read a bundle that is whole.
 func (s *driveDir) usable() error {
 	if len(s.crlf) > 0 && !s.second {
 		return &CopyError{Dir: s.dir.Path(), Files: s.crlf, Faults: s.faults}
@@ -111,40 +59,7 @@ func (s *driveDir) usable() error {
 	return nil
 }
 
-// Verify checks every byte of the bundle in dirs, without a key, on all cores and
-// in constant memory. Faults are listed in the report, all of them; the error is
-// a *[DamageError] if there is any, a *[CopyError] if a copy has changed line ends or
-// names, a *[RekeyError], *[SigningError] or *[ParityError] if all that is wrong is a rekey, a signing or an adding of parity that did not get to its end; an *[UnfinishedError], *[NoBundleError],
-// *[NeedsError], *[FingerprintError] or *[TrustError] if there was nothing to check.
-func Verify(ctx context.Context, dirs []string, opts VerifyOptions) (*Report, error) {
-	s, err := openToVerify(dirs, Wanted{Expect: opts.Expect, Trust: opts.Trust})
-	var damage *DamageError
-	if errors.As(err, &damage) {
-		return &Report{Dir: damage.Dir, Faults: damage.Faults}, err
-	}
-	if err != nil {
-		return nil, err
-	}
-	v := verification{driveDir: s.driveDir, opts: opts, suspects: map[string]bool{}}
-	for _, f := range s.faults {
-		v.suspects[f.File] = true
-	}
-	err = v.run(ctx)
-	if err := errors.Join(err, s.dir.Close()); err != nil {
-		return nil, err
-	}
-	err = v.outcome()
-	finger := s.finger
-	if s.second {
-		finger = "" // a copy alone shows nothing of that
-	}
-	return &Report{
-		Dir: s.dir.Path(), Bundle: s.bundle.Bundle, Created: s.bundle.Created, Stream: streamOf(s.bundle), Sequence: s.bundle.Sequence, Fingerprint: finger, Plain: s.plain(),
-		Files: v.files, Bytes: v.bytes, Faults: s.faults, Leftovers: s.temps, UnfinishedRekey: v.pending,
-		LineEnds: s.crlf, Renamed: s.renamed, UnfinishedSigning: v.signing, UnfinishedParity: v.adding, Protection: v.protection(), Signed: s.signed(), Unlisted: s.unlisted(),
-	}, err
-}
-
+// verification checks one drive directory.
 type verification struct {
 	*driveDir
 	suspects map[string]bool // files that the listing found fault with

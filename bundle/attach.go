@@ -1,0 +1,149 @@
+package bundle
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"slices"
+
+	"github.com/satchel-airgap/satchel/oci"
+	"github.com/satchel-airgap/satchel/oci/text"
+)
+
+// Drive is one drive of a bundle of several.
+type Drive struct {
+	DriveLabel
+	Dir string // where it is now; "" if it is not here
+}
+
+// Drives lists the drives of the bundle, by number; nil for a bundle of one.
+func (r *Reader) Drives() (list []Drive) {
+	n := len(r.seals.bundle.Drives)
+	if n == 1 {
+		return nil
+	}
+	for i := range n {
+		d := Drive{DriveLabel: DriveLabel{r.ID(), i + 1, n}}
+		if at, ok := r.on.of(i+1, ""); ok {
+			d.Dir = at.dir.Path()
+		}
+		list = append(list, d)
+	}
+	return list
+}
+
+// DriveOf is the number of the drive that has d, 0 if the bundle does not carry it.
+func (r *Reader) DriveOf(d oci.Descriptor) int {
+	b, ok := r.index.Blobs[d.Digest]
+	if !ok {
+		return 0
+	}
+	return r.index.Segments[b.At[0].Segment].Drive
+}
+
+// ForeignDriveError says that a directory has no drive of the bundle that is read.
+type ForeignDriveError struct {
+	Dir    string
+	Bundle string   // the one that is read
+	Has    []string // what it has instead, such as "bundle abc"; none: no bundle
+}
+
+func (e *ForeignDriveError) Error() string {
+	if len(e.Has) == 0 {
+		return fmt.Sprintf("%s has no drive of bundle %s: it holds no bundle", e.Dir, e.Bundle)
+	}
+	return fmt.Sprintf("%s has no drive of bundle %s: it has %s", e.Dir, e.Bundle, text.Some(e.Has, 5))
+}
+
+// Hint says what to do now.
+func (e *ForeignDriveError) Hint() string {
+	return "look at the label of the drive, and at where it is mounted"
+}
+
+// Permanent is false: another drive may be inserted.
+func (e *ForeignDriveError) Permanent() bool { return false }
+
+// Attach takes in the drives of the bundle that are in dir or below it, also one that was here
+// before: what was open of it leads nowhere once it was away. Seals, names and lengths are
+// compared as [Open] does; of the last drive the seal must be the same one. It gives those that
+// were taken in. Errors: *[ForeignDriveError], *[FingerprintError], *[DamageError], *[CopyError],
+// *[UnfinishedError], *[DriveError].
+func (r *Reader) Attach(ctx context.Context, dir string) (taken []DriveLabel, err error) {
+	s, err := searchBelow(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, &NoBundleError{Dir: dir, Absent: true}
+	}
+	if err != nil {
+		return nil, err
+	}
+	other := &ForeignDriveError{Dir: dir, Bundle: r.ID()}
+	for _, p := range s.found {
+		if err := ctx.Err(); err != nil {
+			return taken, err
+		}
+		if p.id != r.ID() {
+			other.Has = append(other.Has, p.named())
+			continue
+		}
+		d, err := r.openAgain(p)
+		if err != nil {
+			return taken, err
+		}
+		name := DriveLabel{r.ID(), d.drive.Drive, d.drive.Of}
+		if slices.Contains(taken, name) {
+			if err := d.dir.Close(); err != nil {
+				return taken, err
+			}
+			continue
+		}
+		old := r.on.put(d)
+		r.cache.leave(name.Number)
+		if old != nil {
+			_ = old.dir.Close() // it was only read
+		}
+		taken = append(taken, name)
+	}
+	if len(taken) == 0 {
+		return nil, other
+	}
+	return taken, nil
+}
+
+// openAgain opens a drive that comes when the bundle is being read.
+func (r *Reader) openAgain(p location) (d *driveDir, err error) {
+	if p.isEarlier() {
+		d, err = openDrive(p, &r.seals.bundle)
+	} else {
+		var s *seals
+		if s, err = readSeals(p, Wanted{Expect: r.Fingerprint()}); err == nil {
+			d = s.driveDir
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err = d.usable(); err == nil && !d.agrees(r.index) {
+		err = d.damage("drive.json", "and the index disagree about the segments", nil)
+	}
+	if err != nil {
+		return nil, errors.Join(err, d.dir.Close())
+	}
+	return d, nil
+}
+
+// Detach lets go of a drive, so that it can be unmounted. What is read from it later is an
+// *[AwayError], until it is attached again. Nothing may be reading from it.
+func (r *Reader) Detach(number int) error {
+	d := r.on.take(number)
+	r.cache.leave(number)
+	if d == nil {
+		return nil
+	}
+	return d.dir.Close()
+}
+
+// away says that a drive is not here whose content is asked for.
+func (r *Reader) away(number int) error {
+	return &AwayError{Drives: []DriveLabel{{r.ID(), number, len(r.seals.bundle.Drives)}}}
+}

@@ -1,0 +1,61 @@
+package bundle
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/satchel-airgap/satchel/bundle/internal/seal"
+	"github.com/satchel-airgap/satchel/oci/text"
+)
+
+// DriveLabel says which drive of a bundle of several is meant.
+type DriveLabel struct {
+	Bundle string // its ID
+	Number int    // from 1
+	Of     int    // how many the bundle has
+}
+
+// Label is what a person writes on the drive, such as K3V6Q2MZ-2.
+func (d DriveLabel) Label() string { return seal.Label(d.Bundle, d.Number) }
+
+// String is number and label: drive 2 of 3 (K3V6Q2MZ-2).
+func (d DriveLabel) String() string {
+	return fmt.Sprintf("drive %d of %d (%s)", d.Number, d.Of, d.Label())
+}
+
+// AwayError says that drives of a bundle are not here. Nothing is known to be wrong with them.
+type AwayError struct {
+	Drives []DriveLabel // at least one
+	Why    string       // what they are needed for; may be empty
+}
+
+func (e *AwayError) Error() string {
+	var names []string
+	for _, d := range e.Drives {
+		names = append(names, d.String())
+	}
+	is := "is"
+	if len(names) > 1 {
+		is = "are"
+	}
+	msg := fmt.Sprintf("%s of bundle %s %s not here", text.And(names), e.Drives[0].Bundle, is)
+	if e.Why != "" {
+		msg += ": " + e.Why
+	}
+	return msg
+}
+
+// Hint says what to do now.
+func (e *AwayError) Hint() string {
+	var labels []string
+	for _, d := range e.Drives {
+		labels = append(labels, d.Label())
+	}
+	if len(labels) == 1 {
+		return "insert the drive that is labelled " + labels[0] + ", and name its directory too"
+	}
+	return "insert the drives that are labelled " + strings.Join(labels, ", ") + ", and name their directories too"
+}
+
+// Permanent is false: the drives may be inserted.
+func (e *AwayError) Permanent() bool { return false }
