@@ -68,14 +68,16 @@ type Copying struct {
 	found  map[string]int64 // sizes of the files of the grammar that are there
 	sealed bool             // it has the seals already
 	begun  bool             // it has a part of this copy
+	wrote  int              // files, by this run
+	mended []string         // of those, what had changed since an earlier run wrote it
 }
 
 // CopyInto looks at dir, where a copy is to stand: it must be new or empty, or have a copy of
 // the same drive directory, whole or not. It writes nothing. The error is a *[RefusedError]
 // for anything else that is there: other files and other bundles are never touched.
 func (d *Original) CopyInto(dir string) (*Copying, error) {
-	if sameDir(d.Dir, dir) {
-		return nil, &RefusedError{Dir: dir, Reason: "it is the directory that is copied", hint: "name another directory"}
+	if below(dir, d.Dir) {
+		return nil, &RefusedError{Dir: dir, Reason: "it is the directory that is copied, or below it", hint: "name another directory"}
 	}
 	c := &Copying{from: d, path: dir}
 	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
@@ -85,6 +87,13 @@ func (d *Original) CopyInto(dir string) (*Copying, error) {
 		return c, nil
 	}
 	return c, c.open()
+}
+
+// below reports whether a directory is another one, or below it.
+func below(dir, top string) bool {
+	real, err := media.Real(dir)
+	of, terr := media.Real(top)
+	return err == nil && terr == nil && media.Within(real, of)
 }
 
 // open locks the directory and looks at what is there.
@@ -122,6 +131,10 @@ func (c *Copying) Begun() bool { return c.begun }
 
 // Whole reports whether every file is there, with its size, and the seals are.
 func (c *Copying) Whole() bool { return c.sealed && len(c.missing()) == 0 }
+
+// Wrote gives the number of files that [Copying.Run] has written, and names those of them that
+// were there with their sizes, and other bytes.
+func (c *Copying) Wrote() (files int, changed []string) { return c.wrote, c.mended }
 
 // look finds out whose files are there.
 func (c *Copying) look() error {
@@ -187,14 +200,27 @@ func (c *Copying) lookAtOthers() error {
 			return c.refuse("it has files of a bundle, %s, and nothing there says of which one", name)
 		}
 	}
-	other, err := firstNot(c.path, func(name string) bool {
-		_, ok := c.found[name]
-		return ok || name == seal.CopyDir
-	})
+	known := func(sub string) func(string) bool {
+		return func(name string) bool {
+			_, ok := c.found[sub+name]
+			return ok || sub == "" && name == seal.CopyDir
+		}
+	}
+	other, err := firstNot(c.path, known(""))
+	if inCopy := filepath.Join(c.path, seal.CopyDir); err == nil && other == "" && isDirectory(inCopy) {
+		if other, err = firstNot(inCopy, known(seal.CopyDir+"/")); other != "" {
+			other = seal.CopyDir + "/" + other
+		}
+	}
 	if err == nil && other != "" {
 		err = c.refuse("it is not empty: it has %s", other)
 	}
 	return err
+}
+
+func isDirectory(name string) bool {
+	info, err := os.Lstat(name)
+	return err == nil && info.IsDir()
 }
 
 // lookAtFiles refuses a copy that has what the original does not have: a rekey or a

@@ -24,6 +24,7 @@ type Original struct {
 	Stream      Stream // that the bundle belongs to, the zero value if to none
 	Sequence    int
 	Fingerprint Fingerprint // of the bundle; "" where this directory does not have the seal
+	Plain       bool        // it is not encrypted
 
 	dir    *media.Dir
 	files  []seal.File       // in the order in which a copy writes them
@@ -61,7 +62,7 @@ func (s *driveDir) original(ctx context.Context) (*Original, error) {
 	}
 	d := &Original{
 		Dir: s.dir.Path(), Bundle: s.bundle.Bundle, Drive: s.drive.Drive, Of: len(s.bundle.Drives), Label: s.drive.Label,
-		Created: s.bundle.Created, Stream: streamOf(s.bundle), Sequence: s.bundle.Sequence, Fingerprint: s.finger,
+		Created: s.bundle.Created, Stream: streamOf(s.bundle), Sequence: s.bundle.Sequence, Fingerprint: s.finger, Plain: s.plain(),
 		dir: s.dir, files: derived.all, bodies: map[string][]byte{},
 	}
 	for _, sig := range s.signatures {
@@ -95,7 +96,8 @@ func (d *Original) Size() (files int, bytes int64) {
 // get their names when everything else was read back.
 const (
 	turnContent = iota
-	turnSmall   // what extras.json names, and the copies
+	turnCopies  // second copies, of which rekey writes each before its original too
+	turnSmall   // what extras.json names
 	turnDerived // as rekey writes them: extras.json decides which key files there are
 	turnExtras
 	turnSeals
@@ -110,7 +112,9 @@ func turn(name string) int {
 		return turnExtras
 	case base == seal.ExtrasName || base == seal.ReadmeName || base == seal.SumsName:
 		return turnDerived
-	case base != name || seal.KeyNumber(name) > 0 || seal.IsSignature(name):
+	case base != name:
+		return turnCopies
+	case seal.KeyNumber(name) > 0 || seal.IsSignature(name) || name == seal.ParityName:
 		return turnSmall
 	}
 	return turnContent

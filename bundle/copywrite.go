@@ -84,6 +84,9 @@ func (c *Copying) Run(ctx context.Context, opts CopyOptions) error {
 			slices.Sort(lies)
 			return &ReadBackError{c.path, lies}
 		}
+		for _, f := range bad {
+			c.mended = append(c.mended, f.Name)
+		}
 		list = bad // an earlier run wrote them, and they have changed since
 	}
 	return c.finish(ctx)
@@ -138,19 +141,17 @@ func (c *Copying) finish(ctx context.Context) error {
 		if turn(f.Name) != turnSeals {
 			continue
 		}
-		if c.has(ctx, f.Name, f) {
-			continue
-		}
-		staged := f.Name + media.TempSuffix
-		if f.Name != seal.DriveName || !c.has(ctx, staged, f) {
-			if err := c.stage(f.Name); err != nil {
+		if ok, err := c.has(ctx, f.Name, f); ok || err != nil {
+			if err != nil {
 				return err
 			}
+			continue
 		}
-		if !c.has(ctx, staged, f) {
-			return &ReadBackError{c.path, []string{staged}}
+		if err := c.stageRight(ctx, f); err != nil {
+			return err
 		}
 		names = append(names, f.Name)
+		c.wrote++
 	}
 	slices.SortFunc(names, func(a, b string) int { return cmp.Compare(sealTurn(a), sealTurn(b)) })
 	for _, name := range names {
@@ -161,16 +162,36 @@ func (c *Copying) finish(ctx context.Context) error {
 	return c.sweep()
 }
 
+// stageRight writes a seal under its temporary name, unless it is there, and reads it back.
+func (c *Copying) stageRight(ctx context.Context, f seal.File) error {
+	staged := f.Name + media.TempSuffix
+	ok, err := c.has(ctx, staged, f)
+	if ok || err != nil {
+		return err
+	}
+	if err := c.stage(f.Name); err != nil {
+		return err
+	}
+	if ok, err = c.has(ctx, staged, f); err == nil && !ok {
+		err = &ReadBackError{c.path, []string{staged}}
+	}
+	return err
+}
+
 // sealTurn is the order in which seals get their names: the one that makes a bundle of the
 // directory comes last.
 func sealTurn(name string) int {
 	return slices.Index([]string{seal.CopyDir + "/" + seal.DriveName, seal.CopyDir + "/" + seal.BundleName, seal.DriveName, seal.BundleName}, name)
 }
 
-// has reports whether a file is there and is what f says, under a name of its own.
-func (c *Copying) has(ctx context.Context, name string, f seal.File) bool {
+// has reports whether a file is there and is what f says, under a name of its own. The error
+// is that of a run that was ended, or of a drive that has gone.
+func (c *Copying) has(ctx context.Context, name string, f seal.File) (bool, error) {
 	got, err := hashFile(ctx, c.into, name, true, nil)
-	return err == nil && got.Size == f.Size && got.SHA256 == f.SHA256
+	if err != nil {
+		return false, cmp.Or(ctx.Err(), c.into.Gone(stateOrSeal(c.into), err))
+	}
+	return got.Size == f.Size && got.SHA256 == f.SHA256, nil
 }
 
 // sweep removes the temporary files of interrupted runs.
@@ -245,6 +266,7 @@ func (w *copyWriter) copyFile(ctx context.Context, f seal.File) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.written[f.Name] = true
+	w.wrote++
 	return nil
 }
 

@@ -31,6 +31,8 @@ type Result struct {
 	Bundle      string             `json:"bundle"` // its ID
 	Fingerprint bundle.Fingerprint `json:"fingerprint,omitempty"`
 	Copies      []Copied           `json:"copies"`
+
+	NotEncrypted bool `json:"notEncrypted,omitempty"`
 }
 
 // Copied is one copy of one drive directory, that is whole.
@@ -88,7 +90,7 @@ func Run(ctx context.Context, opts Options) (_ *Result, err error) {
 		return nil, err
 	}
 	err = r.copyAll(ctx)
-	res := &Result{Bundle: r.sources[0].Bundle}
+	res := &Result{Bundle: r.sources[0].Bundle, NotEncrypted: r.sources[0].Plain}
 	for _, j := range r.jobs {
 		if j.done.Dir != "" {
 			res.Copies = append(res.Copies, j.done)
@@ -99,15 +101,25 @@ func Run(ctx context.Context, opts Options) (_ *Result, err error) {
 }
 
 // open reads the seals of what is copied.
-func (r *run) open(ctx context.Context) error {
-	for _, dir := range r.From {
-		d, err := bundle.OpenOriginal(ctx, dir, r.Want)
+func (r *run) open(ctx context.Context) (err error) {
+	r.sources, err = originals(ctx, r.From, r.Want, r.To)
+	return err
+}
+
+// originals opens drive directories of one bundle. Those that are open are given with an error
+// too.
+func originals(ctx context.Context, dirs []string, want bundle.Wanted, to notice.To) (list []*bundle.Original, err error) {
+	for _, dir := range dirs {
+		o, err := bundle.OpenOriginal(ctx, dir, want)
 		if err != nil {
-			return err
+			return list, err
 		}
-		r.sources = append(r.sources, d)
+		list = append(list, o)
 	}
-	return nil
+	if len(list) > 0 && list[0].Plain {
+		to.Warn("bundle %s is not encrypted: whoever has the copy can read it", list[0].Bundle)
+	}
+	return list, nil
 }
 
 func (r *run) close() (err error) {
@@ -247,6 +259,14 @@ func (r *run) copyOne(ctx context.Context, j *job, opts bundle.CopyOptions) erro
 	if err := cmp.Or(bundle.Release(j.dir), j.on.Check()); err != nil {
 		return err
 	}
+	wrote, changed := j.to.Wrote()
+	if len(changed) > 0 {
+		r.Warn("the drive has changed what was written to it before: %s of the copy in %s were not as they were written, and were written anew", text.Some(changed, 5), j.dir)
+	}
+	if err := j.to.Close(); err != nil { // whoever hears that it may go may unmount it
+		return err
+	}
+	unchanged = unchanged && wrote == 0
 	files, bytes := j.from.Size()
 	j.done = Copied{From: j.from.Dir, Dir: j.dir, Drive: j.from.Drive, Label: j.from.Label, Files: files, Bytes: bytes, Unchanged: unchanged}
 	did := "copied " + j.from.Dir + " into"
