@@ -89,7 +89,7 @@ func exitCode(err error) int {
 		return exitInterrupted
 	case as[*gapsError](err), as[*plannedGapsError](err), as[*manifests.UnknownApplicationsError](err), as[*receipt.MissingError](err), as[*unpack.UnsignedError](err), as[*prune.RefusedError](err), as[*check.FailsError](err):
 		return exitGaps
-	case as[*bundle.DamageError](err), as[*bundle.CopyError](err), as[*bundle.ReadBackError](err), as[*noSuchBundleError](err):
+	case as[*bundle.DamageError](err), as[*bundle.CopyError](err), as[*bundle.ReadBackError](err), as[*missingError](err), as[*noSuchBundleError](err):
 		return exitDamaged
 	case isUsage(err):
 		return exitUsage
@@ -112,7 +112,7 @@ func exitCode(err error) int {
 // isUsage reports whether an error is of what was typed or configured.
 func isUsage(err error) bool {
 	var signer *bundle.SignerError
-	return errors.As(err, &signer) && signer.Input || as[*bundle.TrustFileError](err) || as[*usageError](err) || as[*copying.CountError](err) || as[*notAdoptedError](err) || as[*gaps.FileError](err) || as[*hub.FileError](err) || as[*prepare.ListError](err) || as[*outdir.RefusedError](err) ||
+	return errors.As(err, &signer) && signer.Input || as[*bundle.TrustFileError](err) || as[*usageError](err) || as[*copying.CountError](err) || as[*bundle.LinkListError](err) || as[*notAdoptedError](err) || as[*gaps.FileError](err) || as[*hub.FileError](err) || as[*prepare.ListError](err) || as[*outdir.RefusedError](err) ||
 		as[*manifests.ConfigError](err) || as[*manifests.InputError](err) || as[*manifests.NoReleaseError](err) || as[*manifests.NoOperatorError](err) || as[*manifests.DraftError](err) || as[*inuse.FileError](err) || as[*clusters.FileError](err) || as[*manifests.SiteError](err) || as[*manifests.ChartError](err) ||
 		as[*pack.ChangedError](err) || as[*bundle.RefusedError](err) || as[*bundle.NeedsError](err) || as[*bundle.MixedError](err) || as[*bundle.RecipientError](err) ||
 		as[*catalogs.ShrinkError](err) || as[*manifests.CatalogMergeError](err) || as[*unpack.LayoutError](err) || as[*oci.CollisionError](err) || as[*oci.UnsupportedError](err) || as[*oci.LayoutError](err) || as[*oci.VersionError](err) ||

@@ -200,7 +200,7 @@ func (a *app) printOutcome(cmd *cobra.Command, err error, code int) error {
 // an object; else "".
 func askedFormat(cmd *cobra.Command, args []string) string {
 	switch cmd.Name() {
-	case "pack", "copy", "unpack", "verify", "prune":
+	case "pack", "copy", "missing", "unpack", "verify", "prune":
 	default:
 		return ""
 	}

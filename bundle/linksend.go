@@ -1,0 +1,189 @@
+package bundle
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/satchel-airgap/satchel/bundle/internal/media"
+	"github.com/satchel-airgap/satchel/bundle/internal/seal"
+)
+
+// LinkOptions say how link files are written.
+type LinkOptions struct {
+	CopyOptions
+	Waiting func(name string, free int64) // called once when a file has to wait for room; may be nil
+}
+
+// mostManifests is how many copies of the manifest are sent with a whole bundle, at most.
+const mostManifests = 11
+
+// Send writes link files into dir, from which the link takes them: those with these numbers,
+// in their order, and copies of the manifest before, between and after them. A file that is
+// there already, whole, stays. Where there is no room, Send waits until the link has taken some
+// away. The error is a *[DamageError] that names the files of the bundle that are not as they
+// were written; none of those is sent.
+func (l *Link) Send(ctx context.Context, dir string, numbers []int, opts LinkOptions) (err error) {
+	if opts.Progress == nil {
+		opts.Progress = func(int64) {}
+	}
+	d, err := media.OpenDir(dir)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, d.Close()) }()
+	s := &linkSender{Link: l, dir: d, LinkOptions: opts}
+	manifests := min(mostManifests, max(3, len(numbers)))
+	if len(numbers) < len(l.Files) {
+		manifests = min(manifests, 3)
+	}
+	for i := range manifests {
+		if err := s.writeManifest(ctx, i+1); err != nil {
+			return err
+		}
+		if i == manifests-1 {
+			break
+		}
+		from, to := i*len(numbers)/(manifests-1), (i+1)*len(numbers)/(manifests-1)
+		for _, n := range numbers[from:to] {
+			if err := s.sendFile(ctx, l.Files[n-1]); err != nil {
+				return &linkStoppedError{numbers[slices.Index(numbers, n):], l, err}
+			}
+		}
+	}
+	if len(s.faults) > 0 {
+		return damageOf(l.drives[0].from.Dir, s.faults)
+	}
+	return nil
+}
+
+// linkStoppedError adds to an error which files are still to be sent.
+type linkStoppedError struct {
+	left []int
+	link *Link
+	err  error
+}
+
+func (e *linkStoppedError) Error() string { return e.err.Error() }
+func (e *linkStoppedError) Unwrap() error { return e.err }
+
+// LinkLeft gives the list of what a sending that was stopped has not sent, if err is of one.
+func LinkLeft(err error) (list LinkList, ok bool) {
+	stopped, ok := errors.AsType[*linkStoppedError](err)
+	if !ok {
+		return list, false
+	}
+	return stopped.link.Missing(stopped.left), true
+}
+
+type linkSender struct {
+	*Link
+	LinkOptions
+	dir    *media.Dir
+	faults []Fault
+}
+
+func (s *linkSender) writeManifest(ctx context.Context, n int) error {
+	if err := s.wait(ctx, s.manifestName(n), int64(len(s.manifest))); err != nil {
+		return err
+	}
+	return s.dir.WriteFile(s.manifestName(n), s.manifest)
+}
+
+// sendFile writes one file, unless it is there.
+func (s *linkSender) sendFile(ctx context.Context, f LinkFile) error {
+	name := s.name(f)
+	if size, err := s.dir.Stat(name); err == nil && size == f.Size {
+		if got, err := hashFile(ctx, s.dir, name, true, nil); err == nil && got.SHA256 == f.sha256 {
+			s.Progress(f.Size)
+			return nil
+		}
+	}
+	if err := s.wait(ctx, name, f.Size); err != nil {
+		return err
+	}
+	from := f.drive.from
+	src, err := from.dir.Open(f.file.Name)
+	if err != nil {
+		return s.blame(from, f, err)
+	}
+	defer func() { _ = src.Close() }() // it is only read
+	p, err := s.dir.Create(name)
+	if err != nil {
+		return err
+	}
+	h := sha256.New()
+	w := &copyWriter{CopyOptions: s.CopyOptions}
+	_, rerr, werr := w.pass(ctx, io.MultiWriter(p, h), io.NewSectionReader(src, f.off, f.Size), f.Size)
+	switch {
+	case werr != nil:
+		return errors.Join(werr, p.Abort())
+	case rerr != nil:
+		return errors.Join(s.blame(from, f, rerr), p.Abort())
+	case hex.EncodeToString(h.Sum(nil)) != f.sha256:
+		s.faults = append(s.faults, Fault{f.file.Name, "has changed: its SHA-256 differs from the recorded one"})
+		return p.Abort()
+	}
+	return p.Commit()
+}
+
+func (s *linkSender) blame(from *Original, f LinkFile, err error) error {
+	if gone := from.dir.Gone(seal.DriveName, err); gone != nil {
+		return gone
+	}
+	s.faults = append(s.faults, Fault{f.file.Name, "cannot be read: " + err.Error()})
+	return nil
+}
+
+// linkPatience is how often a full directory is looked at.
+const linkPatience = time.Second
+
+// wait waits for room, as long as there is something that the link can take away.
+func (s *linkSender) wait(ctx context.Context, name string, size int64) error {
+	for told := false; ; told = true {
+		room, err := SpaceOf(s.dir.Path())
+		if err != nil {
+			return err
+		}
+		need := roundUp(size, cmp.Or(room.Cluster, 1)) + 4*room.Cluster
+		if room.Unknown || room.Free >= need {
+			return nil
+		}
+		if !s.taken() {
+			return &SpaceError{Dir: s.dir.Path(), Need: need, Free: room.Free, Cluster: room.Cluster, Begun: true}
+		}
+		if !told && s.Waiting != nil {
+			s.Waiting(filepath.Join(s.dir.Path(), name), room.Free)
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(linkPatience):
+		}
+	}
+}
+
+// taken reports whether there are files in the directory that the link may still take.
+func (s *linkSender) taken() bool {
+	files, _, err := s.dir.List(".")
+	return err == nil && slices.ContainsFunc(files, func(f media.Entry) bool { return linkNumber(f.Name, s.Bundle) > 0 })
+}
+
+// All gives the numbers of all files.
+func (l *Link) All() []int {
+	all := make([]int, len(l.Files))
+	for i := range all {
+		all[i] = i + 1
+	}
+	return all
+}
+
+// String names the link file.
+func (f LinkFile) String() string { return fmt.Sprintf("%d (%s)", f.Number, f.file.Name) }

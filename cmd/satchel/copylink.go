@@ -1,0 +1,84 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+
+	"github.com/satchel-airgap/satchel/bundle"
+	"github.com/satchel-airgap/satchel/cmd/satchel/internal/copying"
+	"github.com/satchel-airgap/satchel/oci/text"
+)
+
+// linkFlags are of copy into the directory of a one-way link.
+type linkFlags struct {
+	dir, only string
+	most      int64
+}
+
+// list reads --only: a list, or the file that has one.
+func (l linkFlags) list() (list *bundle.LinkList, err error) {
+	if l.only == "" {
+		return nil, nil
+	}
+	typed := l.only
+	body, err := os.ReadFile(l.only)
+	switch {
+	case err == nil:
+		typed = string(body)
+	case !errors.Is(err, fs.ErrNotExist):
+		return nil, fmt.Errorf("read the list of link files: %w", err)
+	}
+	parsed, err := bundle.ParseLinkList(typed)
+	return &parsed, usage(wrap("--only", err), "give the line that satchel missing printed on the other side, or the file that it wrote (--list)")
+}
+
+// wrap says what an error is of.
+func wrap(what string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%s: %w", what, err)
+}
+
+// sent is what copy --link has done.
+type sent struct {
+	ended
+	copying.Sent
+}
+
+func runLink(ctx context.Context, a *app, o copyOptions, src string) error {
+	said := &sent{}
+	if err := a.tellMachines(o.output, said); err != nil {
+		return err
+	}
+	list, err := o.link.list()
+	if err != nil {
+		return err
+	}
+	want, err := o.trust.wanted(o.expect)
+	if err != nil {
+		return err
+	}
+	from, err := a.choose(ctx, src, wanted{want.Expect, o.bundle, want.Trust})
+	if err != nil {
+		return err
+	}
+	done, err := copying.Send(ctx, copying.SendOptions{
+		From: []string{from}, Into: o.link.dir, Only: list, Want: want, Most: cmp.Or(o.link.most, bundle.MaxLinkFile), Rate: o.limitRate, To: a.notices(),
+	})
+	if done != nil {
+		said.Sent = *done
+	}
+	if left, ok := bundle.LinkLeft(err); ok && ctx.Err() != nil {
+		a.info("to go on where it stopped, add --only %q", left.String())
+	}
+	if err != nil {
+		return err
+	}
+	a.info("%s for the link are in %s, and the manifest", text.Count(done.Files, "file", "files"), o.link.dir)
+	return a.showFingerprint(done.Fingerprint)
+}

@@ -1,0 +1,76 @@
+package copying
+
+import (
+	"context"
+	"errors"
+
+	"github.com/satchel-airgap/satchel/bundle"
+	"github.com/satchel-airgap/satchel/cmd/satchel/internal/notice"
+)
+
+// SendOptions say what goes over a one-way link.
+type SendOptions struct {
+	From []string // drive directories of one bundle
+	Into string   // the directory that the link takes files from
+	Only *bundle.LinkList
+	Want bundle.Wanted
+	Most int64 // bytes of the largest file
+	Rate int64 // bytes a second that are written; 0 for no limit
+
+	notice.To
+}
+
+// Sent is what was written for a link.
+type Sent struct {
+	Bundle      string             `json:"bundle"` // its ID
+	Fingerprint bundle.Fingerprint `json:"fingerprint,omitempty"`
+	Dir         string             `json:"dir"`
+	Files       int                `json:"files"` // that were written, besides manifests
+	Of          int                `json:"of"`    // that the bundle is sent in
+	Bytes       int64              `json:"bytes"`
+
+	NotEncrypted bool `json:"notEncrypted,omitempty"`
+}
+
+// Send writes a bundle, or those of its files that a list names, into a directory from which a
+// one-way link takes them.
+func Send(ctx context.Context, opts SendOptions) (_ *Sent, err error) {
+	var from []*bundle.Original
+	defer func() {
+		for _, o := range from {
+			err = errors.Join(err, o.Close())
+		}
+	}()
+	if from, err = originals(ctx, opts.From, opts.Want, opts.To); err != nil {
+		return nil, err
+	}
+	link, err := bundle.OpenLink(from, opts.Most)
+	if err != nil {
+		return nil, err
+	}
+	numbers := link.All()
+	if opts.Only != nil {
+		if numbers, err = link.Wanted(*opts.Only); err != nil {
+			return nil, err
+		}
+	}
+	done := &Sent{Bundle: link.Bundle, Fingerprint: link.Fingerprint, Dir: opts.Into, Files: len(numbers), Of: len(link.Files), NotEncrypted: from[0].Plain}
+	for _, n := range numbers {
+		done.Bytes += link.Files[n-1].Size
+	}
+	if _, err := bundle.MakeDir(opts.Into); err != nil {
+		return nil, err
+	}
+	bar := opts.Progress("writing for the link", 0, done.Bytes)
+	defer bar.End()
+	err = link.Send(ctx, opts.Into, numbers, bundle.LinkOptions{
+		CopyOptions: bundle.CopyOptions{Progress: bar.Add, Pace: pace(opts.Rate)},
+		Waiting: func(name string, free int64) {
+			opts.Info("%s waits for room: %s are free; it goes on when the link has taken files away", name, bundle.FormatSize(free))
+		},
+	})
+	if err != nil {
+		return nil, err
+	}
+	return done, nil
+}
