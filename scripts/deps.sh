@@ -10,6 +10,7 @@ package_of() {
 	*:ssh-keygen) [ "$2" = dnf ] && echo openssh-clients || echo openssh-client ;;
 	dnf:docker-registry) echo docker-distribution ;;
 	*:mkfs.exfat) echo exfatprogs ;;
+	apt:bsdtar) echo libarchive-tools ;;
 	apt:mount.exfat-fuse) echo exfat-fuse ;;
 	dnf:mount.exfat-fuse) echo fuse-exfat ;;
 	*:fusermount3) echo fuse3 ;;
@@ -29,6 +30,7 @@ used_for() {
 	age | zstd | tar | curl) echo "that open a bundle by standard tools" ;;
 	ssh-keygen) echo "of SSH keys and signatures" ;;
 	mkfs.exfat | mount.exfat-fuse) echo "on an exFAT drive" ;;
+	xorriso | genisoimage | bsdtar) echo "of discs" ;;
 	strace) echo "of pack killed at system calls, of their order, and of what serve stores" ;;
 	fusermount3) echo "of a drive that is pulled" ;;
 	script) echo "on a terminal" ;;
@@ -55,7 +57,7 @@ case $(uname -m) in
 aarch64) other=qemu-x86_64-static ;;
 *) other=qemu-aarch64-static ;;
 esac
-programs="docker-registry skopeo podman age zstd tar curl ssh-keygen mkfs.exfat mount.exfat-fuse fusermount3 script strace gcc $other"
+programs="docker-registry skopeo podman age zstd tar curl ssh-keygen mkfs.exfat mount.exfat-fuse xorriso genisoimage bsdtar fusermount3 script strace gcc $other"
 missing=
 for p in $programs; do
 	have "$p" || missing="$missing $p"

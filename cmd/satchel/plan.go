@@ -2,7 +2,6 @@ package main
 
 import (
 	"cmp"
-	"context"
 	"errors"
 	"io"
 
@@ -22,12 +21,9 @@ type planOptions struct {
 	config         string
 	to             recipientFlags
 	noEncryption   bool
-	segmentSize    int64
-	lanes          int
+	volumes        volumes
 	parallelImages int
 	keepGoing      bool
-	driveSize      int64
-	cluster        int64
 	drive          string
 	rate           int64
 	images         bool
@@ -46,7 +42,7 @@ type planOptions struct {
 }
 
 func newPlan(a *app) *cobra.Command {
-	o := planOptions{segmentSize: bundle.DefaultSegmentSize}
+	o := planOptions{volumes: volumes{segmentSize: bundle.DefaultSegmentSize}}
 	cmd := &cobra.Command{
 		Use:   "plan -c FILE",
 		Short: "Show what pack would carry",
@@ -65,19 +61,20 @@ noticeable part of the set. Without recipients, one X25519 key is counted.
 satchel builds, what is in the cache, or what catalogs in directories have.`,
 		Example: "  satchel plan -c imageset.yaml --drive-size 64GB",
 		Args:    exactly(0, ""),
-		RunE:    func(cmd *cobra.Command, _ []string) error { return runPlan(cmd.Context(), a, o) },
+		RunE:    func(cmd *cobra.Command, _ []string) error { return runPlan(cmd, a, o) },
 	}
 	f := cmd.Flags()
 	f.StringVarP(&o.config, "config", "c", "", "ImageSetConfiguration `FILE`, - for standard input")
 	addPublicKeyFlags(f, &o.to)
 	addNoEncryption(f, &o.noEncryption)
-	f.Var(sizeValue{&o.segmentSize}, "segment-size", "the value that pack will get")
-	f.IntVar(&o.lanes, "lanes", bundle.DefaultLanes, "the `N` that pack will get")
+	f.Var(sizeValue{&o.volumes.segmentSize}, "segment-size", "the value that pack will get")
+	f.IntVar(&o.volumes.lanes, "lanes", bundle.DefaultLanes, "the `N` that pack will get")
 	f.IntVar(&o.parallelImages, "parallel-images", defaultParallel, "how many images' manifests, `N`, are read at once")
 	f.BoolVar(&o.keepGoing, "keep-going", false, "plan without images that are not available; list them and exit with 3")
-	f.Var(someValue{sizeValue{&o.driveSize}}, "drive-size", "free space of the drives at hand, such as 64GB (default: what drives of the usual sizes leave)")
+	f.Var(someValue{sizeValue{&o.volumes.driveSize}}, "drive-size", "free space of the drives at hand, such as 64GB (default: what drives of the usual sizes leave)")
+	addMedia(f, &o.volumes.media)
 	f.StringVar(&o.drive, "drive", "", "`DIR` on the drive at hand: its free space and the size of its clusters are counted with")
-	f.Var(someValue{sizeValue{&o.cluster}}, "cluster-size", "what a file takes at least on the drives at hand, such as 1MiB; exFAT and NTFS have large ones (default 128KiB)")
+	f.Var(someValue{sizeValue{&o.volumes.cluster}}, "cluster-size", "what a file takes at least on the drives at hand, such as 1MiB; exFAT and NTFS have large ones (default 128KiB)")
 	f.Var(rateValue{&o.rate}, "rate", "also show how long fetching takes at so many bytes a second, such as 20MB or 160Mbit")
 	f.BoolVar(&o.images, "images", false, "list every image too: its size, what of that others share, and why it is carried (-o json and yaml always do)")
 	addPinFlags(f, &o.pin)
@@ -96,7 +93,8 @@ satchel builds, what is in the cache, or what catalogs in directories have.`,
 }
 
 // job reads what the flags name and checks all of it.
-func (o planOptions) job(ctx context.Context, a *app, ui *bundle.UI) (job plan.Options, err error) {
+func (o planOptions) job(cmd *cobra.Command, a *app, ui *bundle.UI) (job plan.Options, err error) {
+	ctx := cmd.Context()
 	if err := checkOutput(o.output); err != nil {
 		return job, err
 	}
@@ -124,14 +122,17 @@ func (o planOptions) job(ctx context.Context, a *app, ui *bundle.UI) (job plan.O
 	if o.parallelImages < 1 {
 		return job, usage(errors.New("--parallel-images must be at least 1"), "")
 	}
-	if err := checkArchiveSize(job.Config, o.config, o.segmentSize); err != nil {
+	if err := o.volumes.settle(cmd.Flags()); err != nil {
+		return job, err
+	}
+	if err := checkArchiveSize(job.Config, o.config, o.volumes.segmentSize); err != nil {
 		return job, err
 	}
 	if err := o.pin.check(o.config, o.since, o.catalog); err != nil {
 		return job, err
 	}
 	job.Pin = o.pin.file != ""
-	job.Job = bundle.Job{Recipients: to, Plain: o.noEncryption, SegmentSize: o.segmentSize, Lanes: o.lanes}
+	job.Job = bundle.Job{Recipients: to, Plain: o.noEncryption, SegmentSize: o.volumes.segmentSize, Lanes: o.volumes.lanes}
 	if err := job.Job.CheckNumbers(); err != nil {
 		return job, usage(err, "see satchel plan --help")
 	}
@@ -155,7 +156,7 @@ func (o planOptions) job(ctx context.Context, a *app, ui *bundle.UI) (job plan.O
 	if err := a.joinCatalogs(job.Config, o.catalog, len(o.since) > 0, job.Journals, name); err != nil {
 		return job, err
 	}
-	job.DriveSize, job.Cluster, job.Rate = o.driveSize, o.cluster, o.rate
+	job.DriveSize, job.Cluster, job.Rate = o.volumes.driveSize, o.volumes.cluster, o.rate
 	if o.drive != "" {
 		if err := o.measure(a, &job); err != nil {
 			return job, err
@@ -175,7 +176,7 @@ func (o planOptions) measure(a *app, job *plan.Options) error {
 		a.warn("the file system of %s does not report how much space it has", o.drive)
 		return nil
 	}
-	job.DriveSize, job.Cluster = cmp.Or(o.driveSize, room.Free), cmp.Or(o.cluster, room.Cluster)
+	job.DriveSize, job.Cluster = cmp.Or(o.volumes.driveSize, room.Free), cmp.Or(o.volumes.cluster, room.Cluster)
 	list, _, err := bundle.List(o.drive, a.journals())
 	if err == nil && len(list) > 0 {
 		a.info("%s holds %s already: plan counts the space that is free beside that; pack resumes an unfinished bundle of the same configuration, and writes a finished one no second time",
@@ -184,8 +185,9 @@ func (o planOptions) measure(a *app, job *plan.Options) error {
 	return err
 }
 
-func runPlan(ctx context.Context, a *app, o planOptions) error {
-	job, err := o.job(ctx, a, a.ui(ctx))
+func runPlan(cmd *cobra.Command, a *app, o planOptions) error {
+	ctx := cmd.Context()
+	job, err := o.job(cmd, a, a.ui(ctx))
 	if err != nil {
 		return err
 	}

@@ -1,0 +1,61 @@
+package main
+
+import (
+	"errors"
+	"strings"
+
+	"github.com/spf13/pflag"
+
+	"github.com/satchel-airgap/satchel/cmd/satchel/internal/profile"
+)
+
+// volumes are the numbers of --media, and of the flags that take their place.
+type volumes struct {
+	media       profile.Profile
+	segmentSize int64
+	lanes       int
+	driveSize   int64
+	cluster     int64
+}
+
+// mediaValue is a flag that names a kind of medium.
+type mediaValue struct{ to *profile.Profile }
+
+func (v mediaValue) String() string {
+	if v.to == nil {
+		return ""
+	}
+	return v.to.String()
+}
+
+func (v mediaValue) Set(s string) (err error) {
+	*v.to, err = profile.Parse(s)
+	return err
+}
+
+func (v mediaValue) Type() string { return "MEDIA" }
+
+func addMedia(f *pflag.FlagSet, to *profile.Profile) {
+	f.Var(mediaValue{to}, "media", "`MEDIA` that the bundle is for: "+strings.Join(profile.Names(), ", ")+", or the size of a volume; it sets how much goes onto each, and the size and number of files and lanes (--segment-size, --lanes and --drive-size come before it)")
+}
+
+// settle takes the profile's numbers for those that no flag gives.
+func (v *volumes) settle(flags *pflag.FlagSet) error {
+	if flags.Changed("media") && v.media.VolumeSize > 0 && flags.Changed("drive-size") {
+		return usage(errors.New("--media "+v.media.String()+" and --drive-size both say how much goes onto a volume"), "leave one of the two out")
+	}
+	p := v.media
+	if p.VolumeSize > 0 && !flags.Changed("drive-size") {
+		v.driveSize = p.VolumeSize
+	}
+	if p.SegmentSize > 0 && !flags.Changed("segment-size") {
+		v.segmentSize = p.SegmentSize
+	}
+	if p.Lanes > 0 && !flags.Changed("lanes") {
+		v.lanes = p.Lanes
+	}
+	if p.Cluster > 0 && v.cluster == 0 {
+		v.cluster = p.Cluster
+	}
+	return nil
+}
