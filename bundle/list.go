@@ -23,6 +23,7 @@ type Found struct {
 	Signed      []Signed    // who has signed it, by their keys; nobody has asked whose they are
 	Plain       bool        // it is not encrypted
 	Size        int64       // bytes of its files
+	Drive, Of   int         // which drive of how many it is; 0 for a bundle of one. Only the last one has a fingerprint
 	Sealed      bool
 	Running     bool   // another process of this host is at work on it; a sealed one may not have been read back yet
 	Who         string // is at work on it: ": process 7, since ...", "" if it has not said so
@@ -98,7 +99,20 @@ func listed(dir string) (list []Found, notes []string, err error) {
 
 // describe reads the seals of what was found.
 func (p location) describe() Found {
-	f := Found{Dir: p.dir, Bundle: p.id, Sealed: p.sealed}
+	f := Found{Dir: p.dir, Bundle: p.id, Sealed: p.sealed || p.isEarlier()}
+	if p.of > 0 {
+		f.Drive, f.Of = p.drive, p.of
+	}
+	if p.isEarlier() {
+		f.Size = p.size()
+		d, err := openDrive(p, nil)
+		if err != nil {
+			f.Err = err
+			return f
+		}
+		f.Plain, f.Err = d.plain(), also(d.usable(), d.dir.Close())
+		return f
+	}
 	s, err := readSeals(p, Wanted{})
 	if err != nil {
 		f.Err = err

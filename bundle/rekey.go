@@ -41,6 +41,8 @@ func Rekey(ctx context.Context, dir string, want Wanted, ids []Identity, to []Re
 		return nil, &RefusedError{Dir: s.dir.Path(), Reason: "the bundle is not encrypted: it has no key that could be given to others", hint: "whoever has the drive can read it; to let in some people alone, pack it again for their keys"}
 	case s.renamed:
 		return nil, refuseRenamed(s.dir.Path())
+	case len(s.bundle.Drives) > 1:
+		return nil, &RefusedError{Dir: s.dir.Path(), Reason: "the bundle is on several drives, and this satchel adds keys to bundles of one drive alone", hint: "pack it again for all recipients"}
 	case len(ids) == 0:
 		return nil, ErrNoKey
 	}

@@ -278,12 +278,12 @@ func (o checkOptions) bundles(ctx context.Context, a *app, dirs []string, job *c
 	if err != nil {
 		return end, err
 	}
-	for _, arg := range dirs {
-		dir, err := a.choose(ctx, arg, wanted{want.Expect, o.reader.bundle, want.Trust})
-		if err != nil {
-			return end, err
-		}
-		r, err := a.openBundle(ctx, []string{dir}, want, ids)
+	each, err := a.chooseEach(ctx, dirs, wanted{want.Expect, o.reader.bundle, want.Trust}, false)
+	if err != nil {
+		return end, err
+	}
+	for _, dirs := range each {
+		r, err := a.openBundle(ctx, dirs, want, ids)
 		if err != nil {
 			return end, err
 		}

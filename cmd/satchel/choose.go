@@ -75,6 +75,9 @@ func attributes(f bundle.Found) []string {
 	if !f.Created.IsZero() {
 		list = append(list, "packed "+text.Minute(f.Created))
 	}
+	if f.Of > 0 {
+		list = append(list, fmt.Sprintf("drive %d of %d", f.Drive, f.Of))
+	}
 	switch {
 	case f.Running && f.Err != nil:
 		list = append(list, "being written")
@@ -101,7 +104,7 @@ func (a *app) found(dir string, w wanted) ([]bundle.Found, error) {
 	}
 	var list []bundle.Found
 	for _, f := range all {
-		if id == "" && f.Fingerprint == w.expect || id != "" && f.Bundle == id {
+		if id == "" && isExpected(f, all, w.expect) || id != "" && f.Bundle == id {
 			list = append(list, f)
 		}
 	}
@@ -109,6 +112,11 @@ func (a *app) found(dir string, w wanted) ([]bundle.Found, error) {
 		return nil, &noSuchBundleError{dir, w, all}
 	}
 	return list, nil
+}
+
+// isExpected reports whether a bundle has the fingerprint, or is a drive of the one that has it.
+func isExpected(f bundle.Found, all []bundle.Found, expect bundle.Fingerprint) bool {
+	return f.Fingerprint == expect || f.Of > 0 && slices.ContainsFunc(all, func(o bundle.Found) bool { return o.Bundle == f.Bundle && o.Fingerprint == expect })
 }
 
 // journals is where the journals of this host are, "" if that is not known.
@@ -138,31 +146,117 @@ func (a *app) warnInUse(f bundle.Found) {
 	}
 }
 
-// choose gives the directory of the bundle that a reader means by dir: the only one there
+// picked is the bundle that a directory stands for.
+type picked struct {
+	bundle string   // its ID, "" if that cannot be read
+	of     int      // how many drives it has; 0 for one
+	dirs   []string // of its drives
+}
+
+// choose gives the directories of the bundle that a reader means by dirs: the only one there
 // that is finished, the one that a flag names, or the one that someone at the terminal chooses.
-func (a *app) choose(ctx context.Context, dir string, w wanted) (string, error) {
-	list, err := a.found(dir, w)
-	if err != nil || len(list) == 0 {
-		return dir, err // opening it says what is wrong
+// Several directories are of drives of one bundle.
+func (a *app) choose(ctx context.Context, dirs []string, w wanted) ([]string, error) {
+	all, err := a.chooseEach(ctx, dirs, w, true)
+	if err != nil {
+		return nil, err
 	}
-	pick := list[0]
+	if len(all) > 1 {
+		return nil, usage(fmt.Errorf("%s and %s have different bundles, and one bundle is meant", dirs[0], dirs[len(dirs)-1]), "name the directory of one bundle, or of each drive of one that is on several")
+	}
+	return all[0], nil
+}
+
+// chooseEach chooses by each directory, and puts together what are drives of one bundle. one says that all
+// are of the bundle that the first one stands for.
+func (a *app) chooseEach(ctx context.Context, dirs []string, w wanted, one bool) (all [][]string, err error) {
+	var of []picked
+	for _, dir := range dirs {
+		p, err := a.pick(ctx, dir, w)
+		if err != nil {
+			return nil, err
+		}
+		if one && p.of > 0 {
+			w.id, w.expect = p.bundle, "" // the drive may have another bundle too
+		}
+		i := slices.IndexFunc(of, func(o picked) bool { return p.of > 0 && o.bundle == p.bundle })
+		if i < 0 {
+			of = append(of, p)
+			continue
+		}
+		of[i].dirs = append(of[i].dirs, p.dirs...)
+	}
+	for _, p := range of {
+		all = append(all, p.dirs)
+	}
+	return all, nil
+}
+
+// pick is choose for one directory.
+func (a *app) pick(ctx context.Context, dir string, w wanted) (picked, error) {
+	all, err := a.found(dir, w)
+	if err != nil || len(all) == 0 {
+		return picked{dirs: []string{dir}}, err // opening it says what is wrong
+	}
+	list, drives := together(all)
+	best := list[0]
 	switch named := w.id != "" || w.expect != ""; {
 	case len(list) == 1:
 	case !named && isDir(list[0].Dir, dir): // a copy of one may be below it
 	case onlyOne(list, named):
-		pick = a.takeOne(dir, list, w.trust)
+		best = a.takeOne(dir, list, w.trust)
 	default:
 		n, err := a.ask(ctx, dir, list)
 		if err != nil {
-			return "", err
+			return picked{}, err
 		}
-		pick = list[n]
+		best = list[n]
 	}
-	if as[*bundle.UnfinishedError](pick.Err) {
-		return "", pick.Err // it says who writes it
+	if as[*bundle.UnfinishedError](best.Err) {
+		return picked{}, best.Err // it says who writes it
 	}
-	a.warnInUse(pick)
-	return a.chosen(dir, pick), nil
+	a.warnInUse(best)
+	p := picked{bundle: best.Bundle, of: best.Of, dirs: []string{a.chosen(dir, best)}}
+	for _, d := range drives[best.Dir] {
+		p.dirs = append(p.dirs, d.Dir)
+	}
+	return p, nil
+}
+
+// together takes the drives of a bundle that stand beside each other for one: the last one, if
+// it is there, for all. rest are the others, by the directory of that one.
+func together(all []bundle.Found) (list []bundle.Found, rest map[string][]bundle.Found) {
+	rest = map[string][]bundle.Found{}
+	groups := map[string][]bundle.Found{}
+	for _, f := range all {
+		groups[f.Bundle] = append(groups[f.Bundle], f)
+	}
+	for _, f := range all {
+		drives := groups[f.Bundle]
+		if f.Of == 0 || !areDrives(drives) {
+			list = append(list, f)
+			continue
+		}
+		last := slices.MaxFunc(drives, func(x, y bundle.Found) int { return x.Drive - y.Drive })
+		if f.Dir == last.Dir {
+			list = append(list, f)
+		} else {
+			rest[last.Dir] = append(rest[last.Dir], f)
+		}
+	}
+	return list, rest
+}
+
+// areDrives reports whether all are different drives.
+func areDrives(list []bundle.Found) bool {
+	seen := map[int]bool{}
+	for _, f := range list {
+		if f.Of == 0 || seen[f.Drive] {
+			return false
+		}
+		seen[f.Drive] = true
+	}
+	return true
 }
 
 // chosen gives the directory of a bundle, and names it if it is not the one that was given.

@@ -41,8 +41,8 @@ func TestBestCopyTrusted(t *testing.T) {
 	}
 	for want, trust := range map[string]*bundle.Trust{"b": trust, "a": both} {
 		var said bytes.Buffer
-		got, err := (&app{stderr: &said}).choose(t.Context(), drive, wanted{trust: trust})
-		if err != nil || filepath.Base(got) != want {
+		got, err := (&app{stderr: &said}).choose(t.Context(), []string{drive}, wanted{trust: trust})
+		if err != nil || len(got) != 1 || filepath.Base(got[0]) != want {
 			t.Errorf("%q is taken, want %s: %v\n%s", got, want, err, &said)
 		}
 	}

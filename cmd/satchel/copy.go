@@ -92,15 +92,15 @@ func runCopy(ctx context.Context, a *app, o copyOptions, args []string) error {
 	if err != nil {
 		return err
 	}
-	from, err := a.choose(ctx, args[0], wanted{want.Expect, o.bundle, want.Trust})
+	from, err := a.choose(ctx, args[:1], wanted{want.Expect, o.bundle, want.Trust})
 	if err != nil {
 		return err
 	}
 	done, err := copying.Run(ctx, copying.Options{
-		From: []string{from}, Into: args[1:], Want: want, State: a.journals(), Rate: o.limitRate, To: a.notices(),
+		From: from, Into: args[1:], Want: want, State: a.journals(), Rate: o.limitRate, To: a.notices(),
 	})
 	if as[*bundle.DamageError](err) {
-		if busy := a.inUse(from); busy != nil {
+		if busy := a.inUse(from[0]); busy != nil {
 			return busy
 		}
 	}

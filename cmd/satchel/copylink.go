@@ -63,12 +63,12 @@ func runLink(ctx context.Context, a *app, o copyOptions, src string) error {
 	if err != nil {
 		return err
 	}
-	from, err := a.choose(ctx, src, wanted{want.Expect, o.bundle, want.Trust})
+	from, err := a.choose(ctx, []string{src}, wanted{want.Expect, o.bundle, want.Trust})
 	if err != nil {
 		return err
 	}
 	done, err := copying.Send(ctx, copying.SendOptions{
-		From: []string{from}, Into: o.link.dir, Only: list, Want: want, Most: cmp.Or(o.link.most, bundle.MaxLinkFile), Rate: o.limitRate, To: a.notices(),
+		From: from, Into: o.link.dir, Only: list, Want: want, Most: cmp.Or(o.link.most, bundle.MaxLinkFile), Rate: o.limitRate, To: a.notices(),
 	})
 	if done != nil {
 		said.Sent = *done

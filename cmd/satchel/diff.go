@@ -82,7 +82,7 @@ func runDiff(ctx context.Context, a *app, o diffOptions, args []string) error {
 func (o diffOptions) compare(ctx context.Context, a *app, args []string) (c *changes.Changes, err error) {
 	if o.to != "" {
 		o.dryRun, o.verify = true, "none"
-		err := o.open(ctx, a, "diff", args[0], func(r *bundle.Reader, client *transport.Client, job unpack.Options) (err error) {
+		err := o.open(ctx, a, "diff", args[:1], func(r *bundle.Reader, client *transport.Client, job unpack.Options) (err error) {
 			c, err = unpack.Changes(ctx, r, client, job)
 			return err
 		})
@@ -98,11 +98,11 @@ func (o diffOptions) compare(ctx context.Context, a *app, args []string) (c *cha
 	if err != nil {
 		return nil, err
 	}
-	dir, err := a.choose(ctx, args[0], wanted{want.Expect, o.reader.bundle, want.Trust})
+	dirs, err := a.choose(ctx, args[:1], wanted{want.Expect, o.reader.bundle, want.Trust})
 	if err != nil {
 		return nil, err
 	}
-	r, err := a.openBundle(ctx, []string{dir}, want, ids)
+	r, err := a.openBundle(ctx, dirs, want, ids)
 	if err != nil {
 		return nil, err
 	}
@@ -110,10 +110,10 @@ func (o diffOptions) compare(ctx context.Context, a *app, args []string) (c *cha
 	if since != nil {
 		return changes.ToReceipt(ctx, r, since, o.moveTagsBack), nil
 	}
-	if dir, err = a.choose(ctx, args[1], wanted{}); err != nil {
+	if dirs, err = a.choose(ctx, args[1:], wanted{}); err != nil {
 		return nil, err
 	}
-	other, err := a.openBundle(ctx, []string{dir}, bundle.Wanted{Trust: want.Trust, Plain: want.Plain}, ids)
+	other, err := a.openBundle(ctx, dirs, bundle.Wanted{Trust: want.Trust, Plain: want.Plain}, ids)
 	if err != nil {
 		return nil, fmt.Errorf("the other bundle: %w", err)
 	}

@@ -25,21 +25,22 @@ func newInspect(a *app) *cobra.Command {
 	var output string
 	var yaml, wide bool
 	cmd := &cobra.Command{
-		Use:   "inspect -i KEY DIR",
+		Use:   "inspect -i KEY DIR [DIR ...]",
 		Short: "Show what is in a bundle",
 		Long: `inspect opens the bundle in DIR with a key and lists its images: where each came
 from, its digest, its platforms, and the size of all that it reaches. Content that
 images share is counted for each of them, and once in the total. Signatures and
 other referrers are counted with the image that they belong to; with -o json
 and yaml each is listed, with the digest of its subject. For each catalog it shows
-which packages, channels and versions are carried.
+which packages, channels and versions are carried. Of a bundle on several drives, the
+last one is enough.
 
 --manifests prints the cluster's YAML that pack rendered: for the mirror that pack
 --to named, else for the placeholder mirror.invalid, and without secrets. unpack
 and render write it for the mirror at hand.`,
-		Args: exactly(1, "one directory"),
+		Args: someDirectories,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return runInspect(cmd.Context(), a, reader, args[0], output, yaml, wide)
+			return runInspect(cmd.Context(), a, reader, args, output, yaml, wide)
 		},
 	}
 	cmd.Flags().BoolVar(&yaml, "manifests", false, "print the cluster's YAML that the bundle carries")
@@ -49,7 +50,7 @@ and render write it for the mirror at hand.`,
 	return cmd
 }
 
-func runInspect(ctx context.Context, a *app, flags readerFlags, dir, output string, yaml, wide bool) error {
+func runInspect(ctx context.Context, a *app, flags readerFlags, dirs []string, output string, yaml, wide bool) error {
 	want, ids, err := flags.parse(a.ui(ctx))
 	if err == nil {
 		err = checkOutput(output)
@@ -57,10 +58,10 @@ func runInspect(ctx context.Context, a *app, flags readerFlags, dir, output stri
 	if err != nil {
 		return err
 	}
-	if dir, err = a.choose(ctx, dir, wanted{want.Expect, flags.bundle, want.Trust}); err != nil {
+	if dirs, err = a.choose(ctx, dirs, wanted{want.Expect, flags.bundle, want.Trust}); err != nil {
 		return err
 	}
-	r, err := a.openBundle(ctx, []string{dir}, want, ids)
+	r, err := a.openBundle(ctx, dirs, want, ids)
 	if err != nil {
 		return err
 	}

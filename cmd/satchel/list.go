@@ -24,8 +24,9 @@ func newList(a *app) *cobra.Command {
 		Long: `list finds the bundles in DRIVE and in the directories up to two levels below it, of
 any name, and shows of each the directory, the ID, when it was packed (UTC), its
 size, whether it is sealed, the stream that it belongs to, and its number there (SEQ):
-the bundles that one host packs of one configuration are counted. It needs no key
-and reads seals alone: satchel verify checks every byte.`,
+the bundles that one host packs of one configuration are counted. Of a bundle on
+several drives it says which drive this is. It needs no key and reads seals alone:
+satchel verify checks every byte.`,
 		Example: "  satchel list /run/media/me/drive",
 		Args:    exactly(1, "one directory"),
 		RunE: func(_ *cobra.Command, args []string) error {
@@ -53,6 +54,9 @@ type listedBundle struct {
 	Sequence     int            `json:"sequence,omitempty"`
 	Signed       []signerReport `json:"signed,omitempty"` // nobody has asked whose keys they are
 	NotEncrypted bool           `json:"notEncrypted,omitempty"`
+	Drive        int            `json:"drive,omitempty"` // its number, in a bundle on several
+	Of           int            `json:"of,omitempty"`
+	Label        string         `json:"label,omitempty"`
 	Running      bool           `json:"beingWritten,omitempty"` // by another process of this host
 	Problem      string         `json:"problem,omitempty"`
 }
@@ -77,6 +81,9 @@ func runList(a *app, dir, output string, wide bool) error {
 		b := listedBundle{Dir: f.Dir, Bundle: f.Bundle, Bytes: f.Size, Sealed: f.Sealed && !(f.Running && f.Err != nil), Sequence: f.Sequence, NotEncrypted: f.Plain, Running: f.Running}
 		if !f.Created.IsZero() {
 			b.Created = &f.Created
+		}
+		if f.Of > 0 {
+			b.Drive, b.Of, b.Label = f.Drive, f.Of, bundle.DriveLabel{Bundle: f.Bundle, Number: f.Drive, Of: f.Of}.Label()
 		}
 		b.Stream, b.Signed = inStream(f.Stream), signers(f.Signed)
 		if f.Err != nil {
@@ -129,6 +136,9 @@ func printList(w io.Writer, r listReport, v view) error {
 		}
 		if b.NotEncrypted {
 			fmt.Fprintf(problems, "%s: NOT ENCRYPTED\n", name)
+		}
+		if b.Of > 0 {
+			fmt.Fprintf(problems, "%s: drive %d of %d, labelled %s\n", name, b.Drive, b.Of, b.Label)
 		}
 		for _, s := range b.Signed {
 			fmt.Fprintf(problems, "%s: signed by %s\n", name, s.describe(false))

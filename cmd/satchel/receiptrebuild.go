@@ -74,11 +74,11 @@ func (j *receiptJob) needed(ctx context.Context, args []string) (*receipt.Receip
 	if err != nil {
 		return nil, nil, err
 	}
-	dir, err := j.choose(ctx, args[0], wanted{want.Expect, j.reader.bundle, want.Trust})
+	dirs, err := j.choose(ctx, args, wanted{want.Expect, j.reader.bundle, want.Trust})
 	if err != nil {
 		return nil, nil, err
 	}
-	b, err := j.openBundle(ctx, []string{dir}, want, ids)
+	b, err := j.openBundle(ctx, dirs, want, ids)
 	if err != nil {
 		return nil, nil, err
 	}

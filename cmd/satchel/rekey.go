@@ -48,9 +48,11 @@ func runRekey(ctx context.Context, a *app, reader readerFlags, flags recipientFl
 	if err != nil {
 		return err
 	}
-	if dir, err = a.choose(ctx, dir, wanted{want.Expect, reader.bundle, want.Trust}); err != nil {
+	dirs, err := a.choose(ctx, []string{dir}, wanted{want.Expect, reader.bundle, want.Trust})
+	if err != nil {
 		return err
 	}
+	dir = dirs[0]
 	hold, err := bundle.HoldBundle(dir, a.journals(), a.command())
 	if as[*bundle.RefusedError](err) {
 		return err

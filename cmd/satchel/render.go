@@ -19,17 +19,18 @@ type renderOptions struct {
 func newRender(a *app) *cobra.Command {
 	var o renderOptions
 	cmd := &cobra.Command{
-		Use:   "render -i KEY --to HOST[:PORT][/NAMESPACE] --output-dir OUTDIR DIR",
+		Use:   "render -i KEY --to HOST[:PORT][/NAMESPACE] --output-dir OUTDIR DIR [DIR ...]",
 		Short: "Write the cluster's YAML for a bundle that the mirror has",
 		Long: `render writes into OUTDIR what unpack --output-dir writes there: the YAML that makes
 a cluster pull from the mirror, with APPLY.md, the steps to apply it in order.
 Nothing is pushed. The mirror is asked whether it has every image of the bundle,
 because rules for missing images stop a cluster: if one is missing, nothing is
-written. --offline does not ask.`,
+written. --offline does not ask. Of a bundle on several drives, the last one is
+enough.`,
 		Example: "  satchel render -i inside.key --to mirror.example:5000/ocp --node-authfile node-auth.json --output-dir cluster /run/media/me/drive",
-		Args:    exactly(1, "one directory"),
+		Args:    someDirectories,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return runRender(cmd.Context(), a, o, args[0])
+			return runRender(cmd.Context(), a, o, args)
 		},
 	}
 	f := cmd.Flags()
@@ -43,11 +44,11 @@ written. --offline does not ask.`,
 	return cmd
 }
 
-func runRender(ctx context.Context, a *app, o renderOptions, dir string) error {
+func runRender(ctx context.Context, a *app, o renderOptions, dirs []string) error {
 	if o.site.outDir == "" {
 		return usage(errors.New("render needs --output-dir OUTDIR"), "name a new or empty directory")
 	}
-	return o.open(ctx, a, "render", dir, func(r *bundle.Reader, c *transport.Client, job unpack.Options) error {
+	return o.open(ctx, a, "render", dirs, func(r *bundle.Reader, c *transport.Client, job unpack.Options) error {
 		job.Unasked = o.offline
 		return unpack.Render(ctx, r, c, job)
 	})

@@ -351,8 +351,8 @@ func exactly(n int, what string) cobra.PositionalArgs {
 		if err := checkCount(cmd, args, n, what); err != nil {
 			return err
 		}
-		if f := cmd.Flags().Lookup("output-dir"); f != nil && f.Changed && f.Value.String() == "" {
-			return usage(errors.New("--output-dir is empty"), "name a directory; in a script, the variable for it may not be set")
+		if err := checkOutDir(cmd); err != nil {
+			return err
 		}
 		for i, arg := range args {
 			args[i] = typedPath(arg)
@@ -362,4 +362,12 @@ func exactly(n int, what string) cobra.PositionalArgs {
 		}
 		return nil
 	}
+}
+
+// checkOutDir refuses an empty --output-dir.
+func checkOutDir(cmd *cobra.Command) error {
+	if f := cmd.Flags().Lookup("output-dir"); f != nil && f.Changed && f.Value.String() == "" {
+		return usage(errors.New("--output-dir is empty"), "name a directory; in a script, the variable for it may not be set")
+	}
+	return nil
 }

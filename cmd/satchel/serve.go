@@ -82,6 +82,9 @@ func someDirectories(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return checkCount(cmd, args, 1, "one directory or more")
 	}
+	if err := checkOutDir(cmd); err != nil {
+		return err
+	}
 	for i, arg := range args {
 		args[i] = typedPath(arg)
 		if err := checkDirectory(cmd, args[i]); err != nil {
@@ -302,11 +305,12 @@ func (o serveOptions) open(ctx context.Context, a *app, dirs []string) (list []*
 			list = nil
 		}
 	}()
-	for _, dir := range dirs {
-		if dir, err = a.choose(ctx, dir, wanted{want.Expect, o.reader.bundle, want.Trust}); err != nil {
-			return list, err
-		}
-		r, err := a.openBundle(ctx, []string{dir}, want, ids)
+	each, err := a.chooseEach(ctx, dirs, wanted{want.Expect, o.reader.bundle, want.Trust}, false)
+	if err != nil {
+		return list, err
+	}
+	for _, dirs := range each {
+		r, err := a.openBundle(ctx, dirs, want, ids)
 		if err != nil {
 			return list, err
 		}

@@ -46,9 +46,11 @@ func runSign(ctx context.Context, a *app, keys signFlags, trust trustFlags, dir,
 	if err != nil {
 		return err
 	}
-	if dir, err = a.choose(ctx, dir, wanted{want.Expect, id, want.Trust}); err != nil {
+	dirs, err := a.choose(ctx, []string{dir}, wanted{want.Expect, id, want.Trust})
+	if err != nil {
 		return err
 	}
+	dir = dirs[0] // the last drive, if there are several
 	signers, err := keys.load(ctx, a, a.ui(ctx))
 	if err != nil {
 		return err

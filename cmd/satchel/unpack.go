@@ -56,7 +56,7 @@ apply it in order.`,
 			if len(args) == 0 {
 				return nil // see runUnpack
 			}
-			return exactly(1, "one directory")(cmd, args)
+			return someDirectories(cmd, args)
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return runUnpack(cmd.Context(), a, o, args)
@@ -103,7 +103,7 @@ func runUnpack(ctx context.Context, a *app, o unpackOptions, args []string) erro
 	if o.wide && !o.dryRun {
 		return usage(errors.New("--wide is for what --dry-run prints"), "")
 	}
-	err := o.open(ctx, a, "unpack", args[0], func(r *bundle.Reader, c *transport.Client, job unpack.Options) error {
+	err := o.open(ctx, a, "unpack", args, func(r *bundle.Reader, c *transport.Client, job unpack.Options) error {
 		err := unpack.Run(ctx, r, c, job)
 		if o.output == "table" && said.Report.Changes != nil {
 			err = errors.Join(err, a.printChanges(said.Report.Changes, o.output, o.wide))
@@ -155,7 +155,7 @@ func (o unpackOptions) withoutDrive(ctx context.Context, a *app, id string) erro
 }
 
 // open reads what the flags name, opens the bundle, for unpack and render, and runs.
-func (o unpackOptions) open(ctx context.Context, a *app, command, dir string, run func(*bundle.Reader, *transport.Client, unpack.Options) error) error {
+func (o unpackOptions) open(ctx context.Context, a *app, command string, dirs []string, run func(*bundle.Reader, *transport.Client, unpack.Options) error) error {
 	job, err := o.job(a, command)
 	if err != nil {
 		return err
@@ -167,10 +167,10 @@ func (o unpackOptions) open(ctx context.Context, a *app, command, dir string, ru
 	if job.Receipts, err = o.receipts(ctx, a, want.Trust); err != nil {
 		return err
 	}
-	if dir, err = a.choose(ctx, dir, wanted{want.Expect, o.reader.bundle, want.Trust}); err != nil {
+	if dirs, err = a.choose(ctx, dirs, wanted{want.Expect, o.reader.bundle, want.Trust}); err != nil {
 		return err
 	}
-	r, err := a.openBundle(ctx, []string{dir}, want, ids)
+	r, err := a.openBundle(ctx, dirs, want, ids)
 	if err != nil {
 		return err
 	}

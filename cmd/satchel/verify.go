@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -19,7 +20,7 @@ func newVerify(a *app) *cobra.Command {
 	var output, expect, id string
 	var trust trustFlags
 	cmd := &cobra.Command{
-		Use:   "verify DIR",
+		Use:   "verify DIR [DIR ...]",
 		Short: "Check every byte of a bundle, without a key",
 		Long: `verify reads the whole bundle in DIR from the drive and compares it with its seals:
 flipped, missing, truncated, swapped and extra files are found and all listed. It
@@ -27,10 +28,14 @@ needs no key. Only --expect shows that it is the bundle that you sent, and only 
 that somebody whom you trust has signed it.
 
 If DIR is a drive with several bundles, all are checked, or the one that --expect
-or --bundle names.`,
-		Args: exactly(1, "one directory"),
+or --bundle names.
+
+Of a bundle on several drives, name the directory of each drive: one that is missing
+is an error then. A drive alone is checked by its own seal, and the report says
+which others were not looked at.`,
+		Args: someDirectories,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return runVerify(cmd.Context(), a, trust, args[0], expect, id, output)
+			return runVerify(cmd.Context(), a, trust, args, expect, id, output)
 		},
 	}
 	addExpect(cmd.Flags(), &expect)
@@ -60,6 +65,8 @@ type verifyReport struct {
 	LineEnds     []string           `json:"lineEnds,omitempty"`          // files whose line ends a copy has changed
 	Renamed      bool               `json:"renamed,omitempty"`           // a copy has changed how names are written
 	Whole        bool               `json:"whole,omitempty"`             // not ok, but what it carries is whole
+	Drives       []oneDrive         `json:"drives,omitempty"`            // of a bundle on several: those that were looked at
+	NotLookedAt  []oneDrive         `json:"notLookedAt,omitempty"`       // those that were not
 	Problem      string             `json:"problem,omitempty"`           // of several bundles: what is wrong with this one
 }
 
@@ -68,7 +75,23 @@ type faultReport struct {
 	What string `json:"what"`
 }
 
-func runVerify(ctx context.Context, a *app, trust trustFlags, dir, expect, id, output string) error {
+// oneDrive is one drive of several.
+type oneDrive struct {
+	Drive  int           `json:"drive"`
+	Of     int           `json:"of"`
+	Label  string        `json:"label"`
+	Dir    string        `json:"dir,omitempty"`
+	OK     bool          `json:"ok"`
+	Files  int           `json:"files,omitempty"`
+	Bytes  int64         `json:"bytes,omitempty"`
+	Faults []faultReport `json:"faults,omitempty"`
+}
+
+func driveOf(d bundle.DriveLabel) oneDrive {
+	return oneDrive{Drive: d.Number, Of: d.Of, Label: d.Label()}
+}
+
+func runVerify(ctx context.Context, a *app, trust trustFlags, dirs []string, expect, id, output string) error {
 	if err := a.tellMachines(output, &ended{}); err != nil { // until there is more to say
 		return err
 	}
@@ -76,21 +99,22 @@ func runVerify(ctx context.Context, a *app, trust trustFlags, dir, expect, id, o
 	if err != nil {
 		return err
 	}
-	list, err := a.found(dir, wanted{want.Expect, id, want.Trust})
+	list, err := a.toVerify(dirs, wanted{want.Expect, id, want.Trust})
 	if err != nil {
 		return err
 	}
 	if len(list) > 1 {
-		return a.verifyAll(ctx, dir, list, want, output)
+		return a.verifyAll(ctx, dirs[0], list, want, output)
 	}
 	if len(list) == 1 {
-		dir = a.chosen(dir, list[0])
+		dirs = list[0].dirs()
+		a.chosen(dirs[0], list[0].Found)
 		if as[*bundle.UnfinishedError](list[0].Err) {
 			return list[0].Err // it says who writes it
 		}
-		a.warnInUse(list[0])
+		a.warnInUse(list[0].Found)
 	}
-	rep, verr := a.verify(ctx, dir, want)
+	rep, verr := a.verify(ctx, dirs, want)
 	if rep == nil {
 		return verr
 	}
@@ -98,6 +122,44 @@ func runVerify(ctx context.Context, a *app, trust trustFlags, dir, expect, id, o
 		return errors.Join(verr, printVerify(a.stdout, *rep))
 	}
 	return errors.Join(verr, a.tellMachines(output, &verified{verifyReport: rep}))
+}
+
+// foundDrives is a bundle, with all its drives that are here.
+type foundDrives struct {
+	bundle.Found // of its last drive
+	more         []bundle.Found
+}
+
+func (f foundDrives) dirs() []string {
+	list := []string{f.Dir}
+	for _, d := range f.more {
+		list = append(list, d.Dir)
+	}
+	return list
+}
+
+// toVerify lists the bundles in dirs.
+func (a *app) toVerify(dirs []string, w wanted) (list []foundDrives, err error) {
+	var all []bundle.Found
+	for _, dir := range dirs {
+		found, err := a.found(dir, w)
+		if err != nil {
+			return nil, err
+		}
+		if len(found) == 0 && len(dirs) > 1 {
+			return nil, &bundle.NoBundleError{Dir: dir}
+		}
+		for _, f := range found {
+			if !slices.ContainsFunc(all, func(o bundle.Found) bool { return o.Dir == f.Dir }) {
+				all = append(all, f)
+			}
+		}
+	}
+	one, more := together(all)
+	for _, f := range one {
+		list = append(list, foundDrives{f, more[f.Dir]})
+	}
+	return list, nil
 }
 
 // driveReport is what verify prints of several bundles.
@@ -108,15 +170,15 @@ type driveReport struct {
 }
 
 // verifyAll checks all bundles of a drive, also after one that is not whole.
-func (a *app) verifyAll(ctx context.Context, dir string, list []bundle.Found, want bundle.Wanted, output string) error {
+func (a *app) verifyAll(ctx context.Context, dir string, list []foundDrives, want bundle.Wanted, output string) error {
 	rep := driveReport{Dir: dir, OK: true}
 	var errs []error
 	for _, f := range list {
 		var one *verifyReport
 		err := f.Err // an unfinished one says who writes it
 		if !as[*bundle.UnfinishedError](err) {
-			a.warnInUse(f)
-			one, err = a.verify(ctx, f.Dir, want)
+			a.warnInUse(f.Found)
+			one, err = a.verify(ctx, f.dirs(), want)
 		}
 		if ctx.Err() != nil {
 			return ctx.Err()
@@ -157,17 +219,19 @@ func (r driveReport) summary() string {
 }
 
 // verify checks one bundle. There is no report if there was nothing to check.
-func (a *app) verify(ctx context.Context, dir string, want bundle.Wanted) (*verifyReport, error) {
-	total, err := bundle.SealedSize([]string{dir}, want)
+func (a *app) verify(ctx context.Context, dirs []string, want bundle.Wanted) (*verifyReport, error) {
+	total, err := bundle.SealedSize(dirs, want)
 	if err != nil && !as[*bundle.DamageError](err) {
 		return nil, err
 	}
 	bar := a.Progress("verifying", 0, total)
-	r, verr := bundle.Verify(ctx, []string{dir}, bundle.VerifyOptions{Expect: want.Expect, Trust: want.Trust, Cold: true, Progress: bar.Add})
+	r, verr := bundle.Verify(ctx, dirs, bundle.VerifyOptions{Expect: want.Expect, Trust: want.Trust, Cold: true, Progress: bar.Add})
 	bar.End()
 	if verr != nil && ctx.Err() == nil || r != nil && len(r.UnfinishedRekey) > 0 {
-		if busy := a.inUse(dir); busy != nil {
-			return nil, busy
+		for _, dir := range dirs {
+			if busy := a.inUse(dir); busy != nil {
+				return nil, busy
+			}
 		}
 	}
 	if r == nil {
@@ -181,9 +245,23 @@ func (a *app) verify(ctx context.Context, dir string, want bundle.Wanted) (*veri
 	for _, f := range r.Faults {
 		rep.Faults = append(rep.Faults, faultReport{f.File, f.What})
 	}
+	for _, d := range r.Drives {
+		one := driveOf(d.DriveLabel)
+		one.Dir, one.OK, one.Files, one.Bytes = d.Dir, d.Err == nil, d.Files, d.Bytes
+		for _, f := range d.Faults {
+			one.Faults = append(one.Faults, faultReport{f.File, f.What})
+		}
+		rep.Drives = append(rep.Drives, one)
+	}
+	for _, d := range r.Away {
+		rep.NotLookedAt = append(rep.NotLookedAt, driveOf(d))
+	}
 	var damage *bundle.DamageError
 	if errors.As(verr, &damage) {
-		rep.Whole = damage.Whole
+		rep.Whole = damage.Whole && !slices.ContainsFunc(r.Drives, func(d bundle.DriveReport) bool {
+			one, ok := errors.AsType[*bundle.DamageError](d.Err)
+			return ok && !one.Whole
+		})
 		verr = &listedError{verr}
 	}
 	return rep, verr
@@ -230,8 +308,12 @@ func printVerify(w io.Writer, r verifyReport) error {
 		}
 		return p.err
 	}
-	p.printf("bundle       %s, packed %s\n", r.Bundle, text.Minute(r.Created))
-	p.stream(r.Stream, r.Sequence)
+	if r.Created.IsZero() { // that is on the last drive
+		p.printf("bundle       %s\n", r.Bundle)
+	} else {
+		p.printf("bundle       %s, packed %s\n", r.Bundle, text.Minute(r.Created))
+		p.stream(r.Stream, r.Sequence)
+	}
 	if r.Fingerprint != "" {
 		p.printf("fingerprint  %s%s\n", r.Fingerprint.Grouped(), r.doubt())
 	}
@@ -253,8 +335,11 @@ func printVerify(w io.Writer, r verifyReport) error {
 	for _, name := range r.LineEnds {
 		p.printf("line ends    %s (CR LF: changed by a copy)\n", name)
 	}
+	printDrives(p, r)
 	for _, f := range r.Faults {
-		p.printf("FAULT        %s %s\n", f.File, f.What)
+		if len(r.Drives) == 0 {
+			p.printf("FAULT        %s %s\n", f.File, f.What)
+		}
 	}
 	if r.Renamed {
 		p.printf("names        changed by a copy; satchel understands them, sha256sum -c does not\n")
@@ -262,8 +347,27 @@ func printVerify(w io.Writer, r verifyReport) error {
 	if r.Whole {
 		p.printf("what it carries is whole\n")
 	}
-	if r.OK {
+	if r.OK && len(r.NotLookedAt) == 0 {
 		p.printf("every byte is as it was written\n")
+	} else if r.OK {
+		p.printf("every byte of this drive is as it was written\n")
 	}
 	return p.err
+}
+
+// printDrives prints what was found of each drive of several.
+func printDrives(p *printer, r verifyReport) {
+	for _, d := range r.Drives {
+		is := "whole"
+		if !d.OK {
+			is = "NOT WHOLE"
+		}
+		p.printf("drive        %d of %d, %s, in %s: %s, %s: %s\n", d.Drive, d.Of, d.Label, text.Printable(d.Dir), text.Count(d.Files, "file", "files"), bundle.FormatSize(d.Bytes), is)
+		for _, f := range d.Faults {
+			p.printf("FAULT        drive %d: %s %s\n", d.Drive, f.File, f.What)
+		}
+	}
+	for _, d := range r.NotLookedAt {
+		p.printf("not here     drive %d of %d, %s\n", d.Drive, d.Of, d.Label)
+	}
 }
