@@ -22,6 +22,7 @@ type Report struct {
 	Files             int           // files of the bundle that were looked at
 	Bytes             int64         // in them
 	Faults            []Fault       // of all drives
+	Remedies          []Remedy      // what can be done about them, where the seals can be read
 	Leftovers         []string      // temporary files of a crash; harmless
 	UnfinishedRekey   []string      // key files of a rekey that was interrupted
 	UnfinishedSigning []string      // signatures of a signing that was interrupted
@@ -197,6 +198,11 @@ func (o *opened) verify(ctx context.Context, opts VerifyOptions) (r *Report, fou
 			return nil, nil, err
 		}
 		wrong := v.outcome()
+		what, err := d.diagnose(ctx, d.faults, nil)
+		if err != nil {
+			return nil, nil, err
+		}
+		r.Remedies = append(r.Remedies, what.remedies...)
 		r.add(&v, wrong)
 		found = also(found, wrong)
 	}

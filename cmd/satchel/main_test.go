@@ -245,7 +245,7 @@ func checkForm(r result) error {
 // reports reports whether a command prints what it has found also where it fails: a table, or
 // the object of -o json; also where applications of a cluster are unknown.
 func reports(args []string) bool {
-	return args[1] == "verify" || args[1] == "check" || args[1] == "missing" || slices.ContainsFunc(args, func(arg string) bool {
+	return args[1] == "verify" || args[1] == "repair" || args[1] == "check" || args[1] == "missing" || slices.ContainsFunc(args, func(arg string) bool {
 		return arg == "--dry-run" || arg == "--from-cluster" || arg == "json" || arg == "-ojson" || arg == "--output=json"
 	})
 }

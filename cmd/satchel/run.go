@@ -333,7 +333,7 @@ it into the mirror registry. Either can be interrupted anywhere and run again.
 	root.PersistentFlags().Var(givenValue{&a.flags.file, "FILE"}, "log-file", "`FILE` that the run's log is added to, mode 0600: lines of every level with their times, in the form of --log-format")
 	root.PersistentFlags().BoolVar(&a.noProgress, "no-progress", false, "print no progress")
 	root.SetFlagErrorFunc(wrongFlag)
-	root.AddCommand(newKeygen(a), newPlan(a), newPack(a), newVerify(a), newCopy(a), newMissing(a), newList(a), newInspect(a), newUnpack(a), newRender(a), newServe(a), newDiff(a), newCheck(a), newRekey(a), newSign(a), newReceipt(a), newPrune(a), newPullSecret(a), newConfirm(a), newConvert(a), newVersion(a))
+	root.AddCommand(newKeygen(a), newPlan(a), newPack(a), newVerify(a), newCopy(a), newMissing(a), newList(a), newInspect(a), newUnpack(a), newRender(a), newServe(a), newDiff(a), newCheck(a), newParity(a), newRepair(a), newRekey(a), newSign(a), newReceipt(a), newPrune(a), newPullSecret(a), newConfirm(a), newConvert(a), newVersion(a))
 	root.AddCommand(newAvailable(a), newInit(a), newClusterQuery(a))
 	for _, cmd := range root.Commands() {
 		if cmd.Long == "" {

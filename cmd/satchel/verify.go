@@ -61,6 +61,9 @@ type verifyReport struct {
 	Leftovers    []string           `json:"leftovers,omitempty"`
 	Rekey        []string           `json:"unfinishedRekey,omitempty"`   // files of a rekey that was interrupted
 	Signing      []string           `json:"unfinishedSigning,omitempty"` // files of a signing that was interrupted
+	Adding       []string           `json:"unfinishedParity,omitempty"`  // files of an adding of parity that was interrupted
+	Parity       string             `json:"parity,omitempty"`            // what parity files can rebuild, such as any 2 of 20 segments
+	Remedies     []remedyReport     `json:"remedies,omitempty"`          // what satchel repair can do about the faults
 	Unlisted     []string           `json:"unlisted,omitempty"`          // signature files that SHA256SUMS does not name
 	LineEnds     []string           `json:"lineEnds,omitempty"`          // files whose line ends a copy has changed
 	Renamed      bool               `json:"renamed,omitempty"`           // a copy has changed how names are written
@@ -68,6 +71,19 @@ type verifyReport struct {
 	Drives       []oneDrive         `json:"drives,omitempty"`            // of a bundle on several: those that were looked at
 	NotLookedAt  []oneDrive         `json:"notLookedAt,omitempty"`       // those that were not
 	Problem      string             `json:"problem,omitempty"`           // of several bundles: what is wrong with this one
+}
+
+type remedyReport struct {
+	File string `json:"file"`
+	From string `json:"from,omitempty"` // what repair rebuilds it from
+	Lost string `json:"lost,omitempty"` // why it cannot
+}
+
+func remedies(list []bundle.Remedy) (reports []remedyReport) {
+	for _, m := range list {
+		reports = append(reports, remedyReport(m))
+	}
+	return reports
 }
 
 type faultReport struct {
@@ -240,7 +256,7 @@ func (a *app) verify(ctx context.Context, dirs []string, want bundle.Wanted) (*v
 	rep := &verifyReport{
 		Dir: r.Dir, Bundle: r.Bundle, Created: r.Created, Stream: inStream(r.Stream), Sequence: r.Sequence, Fingerprint: r.Fingerprint, OK: verr == nil, Files: r.Files, Bytes: r.Bytes,
 		Faults: []faultReport{}, Leftovers: r.Leftovers, Rekey: r.UnfinishedRekey, LineEnds: r.LineEnds, Renamed: r.Renamed,
-		NotEncrypted: r.Plain, Signed: signers(r.Signed), Signing: r.UnfinishedSigning, Unlisted: r.Unlisted,
+		NotEncrypted: r.Plain, Signed: signers(r.Signed), Signing: r.UnfinishedSigning, Adding: r.UnfinishedParity, Parity: r.Protection.String(), Remedies: remedies(r.Remedies), Unlisted: r.Unlisted,
 	}
 	for _, f := range r.Faults {
 		rep.Faults = append(rep.Faults, faultReport{f.File, f.What})
@@ -320,6 +336,9 @@ func printVerify(w io.Writer, r verifyReport) error {
 	p.signed(r.Signed)
 	p.encryption(r.NotEncrypted)
 	p.printf("files        %d, %s\n", r.Files, bundle.FormatSize(r.Bytes))
+	if r.Parity != "" {
+		p.printf("parity       %s can be rebuilt\n", r.Parity)
+	}
 	for _, name := range r.Leftovers {
 		p.printf("left over    %s (from an interrupted run, harmless)\n", name)
 	}
@@ -328,6 +347,9 @@ func printVerify(w io.Writer, r verifyReport) error {
 	}
 	for _, name := range r.Signing {
 		p.printf("UNFINISHED   %s (of a signing that was interrupted; sign the bundle again)\n", name)
+	}
+	for _, name := range r.Adding {
+		p.printf("UNFINISHED   %s (of a satchel parity that was interrupted; run it again: it goes on)\n", name)
 	}
 	if len(r.Unlisted) > 0 && len(r.Signing) == 0 {
 		p.printf("not listed   %s (right, but SHA256SUMS does not name it: added by another tool than satchel sign)\n", strings.Join(r.Unlisted, ", "))
@@ -341,6 +363,7 @@ func printVerify(w io.Writer, r verifyReport) error {
 			p.printf("FAULT        %s %s\n", f.File, f.What)
 		}
 	}
+	p.remedies(r.Remedies)
 	if r.Renamed {
 		p.printf("names        changed by a copy; satchel understands them, sha256sum -c does not\n")
 	}

@@ -133,3 +133,12 @@ func (p *Pending) WriteAt(b []byte, off int64) (int, error) {
 	p.err = p.dir.fail("write", p.name+TempSuffix, err)
 	return n, p.err
 }
+
+// Sync makes the bytes durable under the temporary name, so that they can be read back before
+// the file gets its own.
+func (p *Pending) Sync() error {
+	if p.err == nil {
+		p.err = p.dir.fail("sync", p.name+TempSuffix, p.f.Sync())
+	}
+	return p.err
+}

@@ -216,3 +216,9 @@ func MakeDir(dir string) error {
 	}
 	return nil
 }
+
+// Lstat looks at whatever has a name, and does not follow it.
+func (d *Dir) Lstat(name string) (fs.FileInfo, error) {
+	info, err := d.root.Lstat(d.at(name))
+	return info, d.fail("look at", name, err)
+}

@@ -100,3 +100,9 @@ func isHead(in io.ReaderAt, at int64, name, bundle, sealed string) bool {
 	var h head
 	return json.Unmarshal(body, &h) == nil && h.Bundle == bundle && h.Seal == sealed
 }
+
+// Shards says where the shards of a parity file begin, and how many bytes they have.
+func Shards(g Group) (from, size int) {
+	l := layoutOf(g)
+	return int(l.at(0)), int(l.shards)
+}

@@ -1,0 +1,212 @@
+package bundle
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"slices"
+	"strings"
+
+	"github.com/satchel-airgap/satchel/bundle/internal/parity"
+	"github.com/satchel-airgap/satchel/bundle/internal/seal"
+	"github.com/satchel-airgap/satchel/oci/text"
+)
+
+// Remedy says how a file of a damaged bundle becomes what it was, or why it cannot.
+type Remedy struct {
+	File string
+	From string // what it is rebuilt from; "" if it cannot be
+	Lost string // why it cannot be rebuilt; "" if it can
+}
+
+// diagnosis is what can be done about the faults of a drive directory.
+type diagnosis struct {
+	*driveDir
+	faulty   map[string]bool
+	small    map[string][]byte // what the small files must be, those in copy too; without those that are lost
+	origin   map[string]string // what each of them is rebuilt from
+	groups   []int             // of parity.json, those with files at fault
+	surveys  []*parity.Survey  // of these groups
+	remedies []Remedy          // of each file at fault, in order
+}
+
+// diagnose finds out what can be rebuilt of files at fault. Only those are read, and the small
+// files. progress, if not nil, gets the bytes just read.
+func (s *driveDir) diagnose(ctx context.Context, faults []Fault, progress func(int64)) (*diagnosis, error) {
+	if len(faults) == 0 {
+		return &diagnosis{driveDir: s}, nil
+	}
+	d := &diagnosis{driveDir: s, faulty: map[string]bool{}, small: map[string][]byte{}, origin: map[string]string{}}
+	for _, f := range faults {
+		d.faulty[f.File] = true
+	}
+	d.readSmall()
+	if err := d.survey(ctx, progress); err != nil {
+		return nil, err
+	}
+	seen := map[string]bool{}
+	for _, f := range faults {
+		if !seen[f.File] {
+			seen[f.File] = true
+			d.remedies = append(d.remedies, d.remedy(f.File))
+		}
+	}
+	slices.SortFunc(d.remedies, func(a, b Remedy) int { return strings.Compare(a.File, b.File) })
+	return d, nil
+}
+
+// readSmall finds out what each small file must be: by the seals from it or its second copy,
+// or from what it follows from.
+func (d *diagnosis) readSmall() {
+	for name, body := range d.bodies {
+		d.twin(name, body, false)
+	}
+	bound := append(d.driveSignatures(), d.extras.Files...)
+	if d.isLast() {
+		bound = append(bound, d.bundle.Index)
+	}
+	for _, f := range bound {
+		if !seal.IsParityFile(f.Name) {
+			d.readTwice(f)
+		}
+	}
+	now, err := d.smallFiles()
+	if err != nil || now.text > seal.ReadmeDrives && d.faulty[seal.ReadmeName] {
+		return // a key file is lost, or README.txt has a wording that this version does not know
+	}
+	if f, err := now.derive(); err == nil {
+		d.small[seal.ReadmeName], d.small[seal.SumsName] = f.readme, f.sums
+		d.origin[seal.ReadmeName], d.origin[seal.SumsName] = "the seals", "the seals"
+	}
+}
+
+// readTwice reads a file that is bound, or its second copy.
+func (d *diagnosis) readTwice(f seal.File) {
+	for _, second := range []bool{false, true} {
+		name := f.Name
+		if second {
+			name = seal.CopyDir + "/" + name
+		}
+		body, err := d.dir.ReadFile(name, maxIndex)
+		if isText(f.Name) {
+			body = unixLines(body)
+		}
+		if err == nil && seal.FileOf(f.Name, body) == f {
+			d.twin(f.Name, body, second)
+			return
+		}
+	}
+}
+
+// twin says what a file and its second copy must be.
+func (d *diagnosis) twin(name string, body []byte, second bool) {
+	twin := seal.CopyDir + "/" + name
+	d.small[name], d.small[twin] = body, body
+	d.origin[name], d.origin[twin] = "its second copy", "its original"
+	if slices.Contains(d.crlf, name) && !second {
+		d.origin[name] = "itself: its line ends"
+	}
+}
+
+// survey looks for the bad shards of all groups with files at fault.
+func (d *diagnosis) survey(ctx context.Context, progress func(int64)) error {
+	if d.parity == nil {
+		return nil
+	}
+	whole := func(name string) bool { return !d.faulty[name] }
+	for i, g := range d.parity.Groups {
+		if !slices.ContainsFunc(slices.Concat(g.Data, g.Parity), func(f seal.File) bool { return d.faulty[f.Name] }) {
+			continue
+		}
+		s, err := parity.Look(ctx, parity.GroupOf(*d.parity, i), d.parityFiles(), whole, progress)
+		if err != nil {
+			return err
+		}
+		d.groups, d.surveys = append(d.groups, i), append(d.surveys, s)
+	}
+	return nil
+}
+
+// remedy says what can be done about a file.
+func (d *diagnosis) remedy(name string) Remedy {
+	if why := d.inTheWay(name); why != "" {
+		return Remedy{File: name, Lost: why}
+	}
+	if _, ok := d.small[name]; ok {
+		return Remedy{File: name, From: d.origin[name]}
+	}
+	_, segment := seal.ParseSegment(name)
+	switch {
+	case !d.binds(name):
+		return Remedy{File: name, Lost: "it is not of this bundle: if nobody needs it, delete it"}
+	case segment:
+		return d.segmentRemedy(name)
+	case seal.IsParityFile(name):
+		return d.parityRemedy(name)
+	case name == seal.ReadmeName, name == seal.SumsName:
+		return Remedy{File: name, Lost: "what it follows from is lost too"}
+	}
+	return Remedy{File: name, Lost: "its second copy is damaged or missing too"}
+}
+
+// inTheWay reports what stands under a name and is no file.
+func (d *diagnosis) inTheWay(name string) string {
+	if info, err := d.dir.Lstat(name); err == nil && !info.Mode().IsRegular() {
+		return "something stands there that is not a file: move it away, and repair again"
+	}
+	return ""
+}
+
+// binds reports whether a seal or extras.json names a file, or it follows from those.
+func (d *diagnosis) binds(name string) bool {
+	original := strings.TrimPrefix(name, seal.CopyDir+"/")
+	switch original {
+	case seal.DriveName, seal.ExtrasName, seal.ReadmeName, seal.SumsName:
+		return true
+	case seal.BundleName:
+		return d.isLast()
+	}
+	return slices.ContainsFunc(d.files(), func(f seal.File) bool { return f.Name == original })
+}
+
+func (d *diagnosis) segmentRemedy(name string) Remedy {
+	if d.parity == nil {
+		why := "the bundle has no parity files"
+		if d.hasParity() {
+			why = "parity.json cannot be used"
+		}
+		return Remedy{File: name, Lost: why}
+	}
+	for i, s := range d.surveys {
+		if !slices.ContainsFunc(s.Damaged(), func(f seal.File) bool { return f.Name == name }) {
+			continue
+		}
+		lost := s.Lost(name)
+		if lost == nil {
+			return Remedy{File: name, From: "parity"}
+		}
+		var ranges []string
+		for _, r := range lost {
+			ranges = append(ranges, fmt.Sprintf("%d to %d", r.From, r.To-1))
+		}
+		return Remedy{File: name, Lost: fmt.Sprintf("more than %s of group %d damaged at the same place: bytes %s", text.Count(d.parity.Parity, "file", "files"), d.parity.Groups[d.groups[i]].Group, text.Some(ranges, 20))}
+	}
+	return Remedy{File: name, Lost: "no parity file is of it"}
+}
+
+func (d *diagnosis) parityRemedy(name string) Remedy {
+	for _, s := range d.surveys {
+		if !slices.ContainsFunc(s.DamagedParity(), func(f seal.File) bool { return f.Name == name }) {
+			continue
+		}
+		if slices.ContainsFunc(s.Damaged(), func(f seal.File) bool { return s.Lost(f.Name) != nil }) {
+			return Remedy{File: name, Lost: "a segment of its group cannot be rebuilt"}
+		}
+		return Remedy{File: name, From: "the segments"}
+	}
+	return Remedy{File: name, Lost: "parity.json cannot be used"}
+}
+
+// missing reports whether an error says that there is no such file.
+func missing(err error) bool { return errors.Is(err, fs.ErrNotExist) }

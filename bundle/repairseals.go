@@ -1,0 +1,261 @@
+package bundle
+
+import (
+	"cmp"
+	"errors"
+	"slices"
+	"strings"
+
+	"github.com/satchel-airgap/satchel/bundle/internal/media"
+	"github.com/satchel-airgap/satchel/bundle/internal/seal"
+)
+
+// openToRepair reads the seals of a drive directory of which any may be damaged: each small file,
+// or else its second copy, as they agree with each other. The error is that of a bundle that
+// cannot be told from others any more.
+func openToRepair(dir string, want Wanted) (d *driveDir, err error) {
+	at, err := locate([]string{dir})
+	if err != nil {
+		return nil, err
+	}
+	if n := len(at.earlier); n > 1 || n == 1 && at.last != nil {
+		return nil, &RefusedError{Dir: dir, Reason: "it has several drives of a bundle, and each is repaired by itself", hint: "name the directory of one of them, such as " + at.earlier[0].dir}
+	}
+	p := at.last
+	if p == nil {
+		p = &at.earlier[0]
+	}
+	switch {
+	case p.short != "":
+		return nil, shortNames(*p)
+	case p.renamed:
+		return nil, refuseRenamed(p.dir)
+	case p.copying:
+		return nil, &UnfinishedError{Dir: p.dir, Copy: true}
+	}
+	root, err := media.OpenDir(p.dir)
+	if err != nil {
+		return nil, err
+	}
+	s := &seals{driveDir: &driveDir{dir: root, bodies: map[string][]byte{}}}
+	if err := s.chooseSeals(*p, want); err != nil {
+		return nil, errors.Join(err, root.Close())
+	}
+	return s.driveDir, nil
+}
+
+// chooseSeals takes bundle.json, then the drive.json that it binds, then extras.json, each
+// from its original or its second copy.
+func (s *seals) chooseSeals(p location, want Wanted) error {
+	var err error
+	if p.sealed || p.copied {
+		err = s.chooseLast(want)
+	} else {
+		err = s.chooseEarlier(p, want)
+	}
+	if err == nil {
+		err = s.chooseExtras()
+	}
+	if err != nil {
+		return err
+	}
+	if s.extras.Bundle == "" {
+		return s.damage(seal.ExtrasName, "and its second copy are damaged: nothing says what the key files must be", nil)
+	}
+	if err := s.compareListing(); err != nil {
+		return err
+	}
+	for name, body := range s.bodies {
+		s.compareBody(name, body)
+	}
+	return nil
+}
+
+// chooseLast takes bundle.json and drive.json of a drive that has the seal.
+func (s *seals) chooseLast(want Wanted) error {
+	body, err := s.chooseBundle(want)
+	if err != nil {
+		return err
+	}
+	if err := s.checkTrust(want.Trust, body); err != nil {
+		return err
+	}
+	s.bodies[seal.BundleName], s.finger = body, Fingerprint(seal.Sum(body))
+	if s.bundle, err = seal.ParseBundle(body); err != nil {
+		return cmp.Or(asNeeds(s.dir.Path(), err), error(s.damage(seal.BundleName, "cannot be read", err)))
+	}
+	s.sum = s.bundle.Drives[len(s.bundle.Drives)-1]
+	for _, body := range s.both(seal.DriveName) {
+		if seal.Sum(body) == s.sum.SHA256 {
+			s.bodies[seal.DriveName] = body
+		}
+	}
+	if s.drive, err = seal.ParseDrive(s.bodies[seal.DriveName]); err != nil {
+		return s.damage(seal.DriveName, "and its second copy are damaged: nothing says what the segments must be", nil)
+	}
+	return nil
+}
+
+// chooseEarlier takes drive.json of a drive that has no seal: its second copy where extras.json
+// is of that, or the original cannot be read.
+func (s *seals) chooseEarlier(p location, want Wanted) error {
+	if want.Expect != "" || want.Trust != nil {
+		return &AwayError{Drives: []DriveLabel{{p.id, p.of, p.of}}, Why: "its fingerprint is compared, and who has signed it is found out, on the last drive"}
+	}
+	best := -1
+	for _, body := range s.both(seal.DriveName) {
+		drive, err := seal.ParseDrive(body)
+		if err != nil || drive.Of == 0 || drive.Drive == drive.Of || !drive.Complete {
+			continue
+		}
+		n := 0
+		for _, extras := range s.both(seal.ExtrasName) {
+			if e, err := seal.ParseExtras(extras); err == nil && e.Drive == seal.Sum(body) {
+				n++
+			}
+		}
+		if s.listed(seal.DriveName, body) {
+			n++
+		}
+		if n > best {
+			s.bodies[seal.DriveName], s.drive, best = body, drive, n
+		}
+	}
+	if best < 0 {
+		return &UnfinishedError{Dir: p.dir}
+	}
+	return nil
+}
+
+// both gives a small file and its second copy, as far as they can be read.
+func (s *driveDir) both(name string) (list [][]byte) {
+	for _, name := range []string{name, seal.CopyDir + "/" + name} {
+		if body, err := s.dir.ReadFile(name, seal.MaxSize); err == nil {
+			if isText(name) {
+				body = unixLines(body)
+			}
+			list = append(list, body)
+		}
+	}
+	return list
+}
+
+// chooseBundle takes bundle.json or its second copy: the one with the fingerprint that is asked
+// for, or else the one that is what drive.json and extras.json say.
+func (s *seals) chooseBundle(want Wanted) ([]byte, error) {
+	type candidate struct {
+		body  []byte
+		agree int // how many of the other files agree with it
+	}
+	var list []candidate
+	var other *FingerprintError
+	var first error
+	for _, body := range s.both(seal.BundleName) {
+		b, err := seal.ParseBundle(body)
+		if needs := asNeeds(s.dir.Path(), err); needs != nil {
+			return nil, needs
+		}
+		if err != nil {
+			first = cmp.Or(first, err)
+			continue
+		}
+		if sum := Fingerprint(seal.Sum(body)); want.Expect != "" && sum != want.Expect {
+			other = &FingerprintError{Want: want.Expect, Got: sum}
+			continue
+		}
+		list = append(list, candidate{body, s.agreement(b, body)})
+	}
+	slices.SortStableFunc(list, func(a, b candidate) int { return cmp.Compare(b.agree, a.agree) })
+	switch {
+	case len(list) == 0 && other != nil:
+		return nil, other
+	case len(list) == 0:
+		return nil, s.damage(seal.BundleName, "and its second copy are damaged", first)
+	case len(list) == 2 && list[0].agree == list[1].agree && string(list[0].body) != string(list[1].body):
+		return nil, s.damage(seal.BundleName, "and its second copy differ, and nothing says which is right: name the one that you sent by --expect", nil)
+	}
+	return list[0].body, nil
+}
+
+// chooseExtras takes extras.json or its second copy: the one of whose files more are as it says;
+// the original where that is the same of both, as it is when a rekey was interrupted.
+func (s *seals) chooseExtras() error {
+	wrong := 0
+	for _, body := range s.both(seal.ExtrasName) {
+		extras, err := seal.ParseExtras(body)
+		if needs := asNeeds(s.dir.Path(), err); needs != nil {
+			return needs
+		}
+		if err != nil || extras.Bundle != s.drive.Bundle || extras.Seal != string(s.finger) || extras.Drive != s.ownSum() {
+			continue
+		}
+		n := s.disagreement(extras)
+		better := n < wrong || n == wrong && slices.Equal(extras.Files, s.extras.Files) && s.listed(seal.ExtrasName, body)
+		if s.extras.Bundle == "" || better {
+			s.bodies[seal.ExtrasName], s.extras, wrong = body, extras, n
+		}
+	}
+	return nil
+}
+
+// disagreement counts the files that are not what an extras.json says of them.
+func (s *driveDir) disagreement(extras seal.Extras) (n int) {
+	var parity []seal.File // as parity.json has them, if that is what it must be
+	for _, body := range s.both(seal.ParityName) {
+		if p, err := seal.ParseParity(body); err == nil && slices.Contains(extras.Files, seal.FileOf(seal.ParityName, body)) {
+			parity = p.Files()
+		}
+	}
+	for _, f := range extras.Files {
+		ok := true
+		if !seal.IsParityFile(f.Name) {
+			ok = slices.ContainsFunc(s.both(f.Name), func(body []byte) bool { return seal.FileOf(f.Name, body) == f })
+		} else if parity != nil {
+			ok = slices.Contains(parity, f)
+		}
+		if !ok {
+			n++
+		}
+	}
+	return n
+}
+
+// listed reports whether SHA256SUMS has these bytes under a name.
+func (s *driveDir) listed(name string, body []byte) bool {
+	sums, err := s.dir.ReadFile(seal.SumsName, seal.MaxSize)
+	return err == nil && slices.Contains(strings.Split(string(unixLines(sums)), "\n"), seal.Sum(body)+"  "+name)
+}
+
+// agreement counts the small files that are what a bundle.json says of them, or say so of it.
+func (s *seals) agreement(b seal.Bundle, body []byte) (n int) {
+	for _, drive := range s.both(seal.DriveName) {
+		if len(b.Drives) > 0 && seal.Sum(drive) == b.Drives[len(b.Drives)-1].SHA256 {
+			n++
+		}
+	}
+	for _, extras := range s.both(seal.ExtrasName) {
+		if e, err := seal.ParseExtras(extras); err == nil && e.Bundle == b.Bundle && e.Seal == seal.Sum(body) {
+			n++
+		}
+	}
+	if s.listed(seal.BundleName, body) {
+		n++
+	}
+	return n
+}
+
+// compareBody finds fault with an original that is not what was taken. Its copy is compared
+// where the small files are.
+func (s *driveDir) compareBody(name string, body []byte) {
+	found, err := s.dir.ReadFile(name, seal.MaxSize)
+	switch {
+	case missing(err):
+		s.fault(name, "is missing")
+	case err != nil:
+		s.fault(name, "cannot be read: "+err.Error())
+	case string(found) != string(body) && string(unixLines(found)) == string(body):
+		s.crlf = append(s.crlf, name)
+	case string(found) != string(body):
+		s.fault(name, "has changed")
+	}
+}

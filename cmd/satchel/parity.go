@@ -1,0 +1,90 @@
+package main
+
+import (
+	"context"
+	"errors"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/satchel-airgap/satchel/bundle"
+	"github.com/satchel-airgap/satchel/oci/text"
+)
+
+func newParity(a *app) *cobra.Command {
+	var ratio, expect, id string
+	var trust trustFlags
+	cmd := &cobra.Command{
+		Use:   "parity --parity M/N DIR",
+		Short: "Add parity files to a finished bundle",
+		Long: `parity adds parity files to the finished bundle in DIR: M for each N segments. Any M
+segments of those, lost or damaged, can then be rebuilt by satchel repair, byte for
+byte and without a key. With --parity 2/20 the bundle grows by a tenth.
+
+It reads all segments and compares them with the seals: what is damaged already gets
+no parity. What it has written is read again. The fingerprint of the bundle and its
+signatures stay as they are. If it is interrupted, run it again: it goes on.`,
+		Example: `  satchel parity --parity 2/20 /run/media/me/drive`,
+		Args:    exactly(1, "one directory"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return runParity(cmd.Context(), a, trust, ratio, args[0], expect, id)
+		},
+	}
+	addParity(cmd.Flags(), &ratio)
+	addExpect(cmd.Flags(), &expect)
+	addTrustFlags(cmd.Flags(), &trust)
+	addBundle(cmd.Flags(), &id)
+	return cmd
+}
+
+func addParity(f *pflag.FlagSet, ratio *string) {
+	f.Var(givenValue{ratio, "M/N"}, "parity", "write `M/N` parity files: M for each N segments, so that any M of those can be rebuilt, such as 2/20")
+}
+
+func runParity(ctx context.Context, a *app, trust trustFlags, flag, dir, expect, id string) error {
+	if flag == "" {
+		return usage(errors.New("parity needs --parity M/N"), "2/20, for example, writes 2 parity files for each 20 segments")
+	}
+	ratio, err := bundle.ParseParityRatio(flag)
+	if err != nil {
+		return usage(err, "give it as --parity 2/20: 2 parity files for each 20 segments")
+	}
+	want, err := trust.wanted(expect)
+	if err != nil {
+		return err
+	}
+	if dir, err = a.choose(ctx, dir, wanted{want.Expect, id, want.Trust}); err != nil {
+		return err
+	}
+	hold, err := bundle.HoldBundle(dir, a.journals(), a.command())
+	if as[*bundle.RefusedError](err) {
+		return err
+	}
+	done, err := a.addParity(ctx, dir, want, ratio)
+	if err = errors.Join(err, hold.Close()); err != nil {
+		return err
+	}
+	if done.Already {
+		a.info("bundle %s has parity %s already: %s can be rebuilt; nothing was added", done.Bundle, ratio, done.Protection)
+		return nil
+	}
+	a.info("added %s, %s, to bundle %s in %s", text.Count(done.Files, "parity file", "parity files"), bundle.FormatSize(done.Bytes), done.Bundle, done.Dir)
+	a.info("satchel repair can rebuild %s; every segment was read, and what was written was read again", done.Protection)
+	a.info("its fingerprint is the same: %s", done.Fingerprint.Grouped())
+	return nil
+}
+
+// addParity adds parity to a bundle, and shows how far it is.
+func (a *app) addParity(ctx context.Context, dir string, want bundle.Wanted, ratio bundle.ParityRatio) (*bundle.ParityReport, error) {
+	plan, err := bundle.PlanParity(dir, want, ratio)
+	if err != nil || plan.Already {
+		return plan, err
+	}
+	bar := a.Progress("parity", 0, plan.Work)
+	done, err := bundle.AddParity(ctx, dir, want, ratio, version(), bar.Add)
+	bar.End()
+	if err == nil {
+		err = bundle.Release(dir)
+	}
+	return done, err
+}
