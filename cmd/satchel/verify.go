@@ -123,8 +123,8 @@ func runVerify(ctx context.Context, a *app, trust trustFlags, dirs []string, exp
 		return a.verifyAll(ctx, dirs[0], list, want, output)
 	}
 	if len(list) == 1 {
-		dirs = list[0].dirs()
 		a.chosen(dirs[0], list[0].Found)
+		dirs = list[0].dirs()
 		if as[*bundle.UnfinishedError](list[0].Err) {
 			return list[0].Err // it says who writes it
 		}
