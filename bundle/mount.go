@@ -167,6 +167,11 @@ func (m Mount) Declined() error {
 	return &MountError{Dir: m.dir, Reason: "nothing was packed, because the answer was no", hint: "mount the drive and run the same command again, or name another directory"}
 }
 
+// Empty is the error where a drive was, and none is mounted now.
+func (m Mount) Empty() error {
+	return &MountError{Dir: m.dir, Reason: "no drive is mounted there", hint: "mount the drive and run the same command again, or name another directory"}
+}
+
 // Check looks whether the same file system is still mounted there.
 func (m Mount) Check() error {
 	if !m.on.Known() {

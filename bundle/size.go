@@ -5,6 +5,8 @@ import (
 	"math"
 	"strconv"
 	"strings"
+
+	"github.com/satchel-airgap/satchel/bundle/internal/seal"
 )
 
 // Limits of [Job.SegmentSize], in bytes.
@@ -19,6 +21,9 @@ const DefaultLanes = 4
 
 // MaxLanes is the most lanes that a bundle may have, its closing lane left out.
 const MaxLanes = 99
+
+// MaxDrives is the most drives that a bundle may be on.
+const MaxDrives = seal.MaxDrives
 
 var sizeUnits = []struct {
 	name  string

@@ -10,10 +10,16 @@ import (
 	"github.com/satchel-airgap/satchel/bundle"
 )
 
+// isWatched reports whether a person sees what the run says, and can answer.
+func (a *app) isWatched() bool {
+	f, ok := a.stderr.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd())) && term.IsTerminal(int(os.Stdin.Fd()))
+}
+
 // confirmPlace asks whether a bundle goes where it may not belong; nil where the run is
 // not watched on a terminal.
 func (a *app) confirmPlace() func(context.Context, string) (bool, error) {
-	if f, ok := a.stderr.(*os.File); !ok || !term.IsTerminal(int(f.Fd())) || !term.IsTerminal(int(os.Stdin.Fd())) {
+	if !a.isWatched() {
 		return nil
 	}
 	return func(ctx context.Context, _ string) (bool, error) {

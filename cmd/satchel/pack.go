@@ -26,6 +26,7 @@ type packOptions struct {
 	noEncryption   bool
 	sign           signFlags
 	segmentSize    int64
+	driveSize      int64
 	lanes          int
 	parallelImages int
 	parallelLayers int
@@ -52,7 +53,7 @@ type packOptions struct {
 func newPack(a *app) *cobra.Command {
 	o := packOptions{segmentSize: bundle.DefaultSegmentSize}
 	cmd := &cobra.Command{
-		Use:   "pack -c FILE -r RECIPIENT DIR",
+		Use:   "pack -c FILE -r RECIPIENT DIR [DIR ...]",
 		Short: "Write an encrypted bundle of images to a drive",
 		Long: `pack fetches the images that an ImageSetConfiguration names and writes them to
 DIR as an encrypted bundle: into DIR itself, or, when DIR is the root of a mounted
@@ -61,12 +62,19 @@ the start. Interrupted in any way, the same command resumes where it stopped,
 inside a layer too. At the end every byte is read back from the drive, and the
 fingerprint is printed on stdout: write it on paper, for unpack --expect.
 
+A bundle that is too large for one drive goes on several. Name a DIR for each of them:
+those on different devices are written at the same time. Or give --drive-size: DIR in
+the root of a drive is where one drive after another is put in, and pack says which one
+is next; any other DIR is on a staging disk, where each drive gets a directory, drive-01
+and so on. What goes where is decided before the first byte, a blob never spans two
+drives, and each drive is read back before it may leave.
+
 With --no-encryption the bundle has the same files, seals and signatures, but who has
 the drive can read all of it, and readers open it with --allow-unencrypted alone.`,
 		Example: "  satchel pack -c imageset.yaml -r age1... /run/media/me/drive",
-		Args:    exactly(1, "one directory"),
+		Args:    packDirectories,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return runPack(cmd, a, o, args[0])
+			return runPack(cmd, a, o, args)
 		},
 	}
 	f := cmd.Flags()
@@ -75,7 +83,8 @@ the drive can read all of it, and readers open it with --allow-unencrypted alone
 	addNoEncryption(f, &o.noEncryption)
 	addSignFlags(f, &o.sign)
 	f.Var(sizeValue{&o.segmentSize}, "segment-size", "largest file on the drive, such as 128MiB; at least 1MiB, at most 4GiB - 1")
-	f.IntVar(&o.lanes, "lanes", bundle.DefaultLanes, "how many large blobs, `N`, are written at once; each takes 13 MiB of memory")
+	f.Var(someValue{sizeValue{&o.driveSize}}, "drive-size", "write onto as many drives as it takes, and at most so many bytes, such as 64GB, onto each")
+	f.IntVar(&o.lanes, "lanes", bundle.DefaultLanes, "how many large blobs, `N`, are written at once to a drive; each takes 13 MiB of memory; a bundle on D drives has at most 99/D a drive")
 	f.IntVar(&o.parallelImages, "parallel-images", defaultParallel, "how many images' manifests, `N`, are read at once")
 	f.IntVar(&o.parallelLayers, "parallel-layers", defaultParallel, "how many blobs, `N`, are fetched at once: --lanes large ones, the rest are small")
 	f.BoolVar(&o.restart, "restart", false, "delete the unfinished bundle in DIR and start again")
@@ -112,7 +121,7 @@ func (o packOptions) where() (oci.Mirror, error) {
 }
 
 // job reads what the flags name and checks all of it.
-func (o packOptions) job(a *app, ui *bundle.UI, dir string) (job pack.Options, err error) {
+func (o packOptions) job(a *app, ui *bundle.UI, dirs []string) (job pack.Options, err error) {
 	if job.Mirror, err = o.where(); err != nil {
 		return job, err
 	}
@@ -171,11 +180,12 @@ func (o packOptions) job(a *app, ui *bundle.UI, dir string) (job pack.Options, e
 	job.To, job.File, job.OnlyFile, job.KeepGoing = a.notices(), o.config, o.only, o.keepGoing
 	job.ParallelImages, job.ParallelBlobs = o.parallelImages, o.parallelLayers
 	job.Journals = job.State
-	job.Dir, job.Restart, job.NoVerify = dir, o.restart, o.noVerify
+	job.Dir, job.Dirs, job.DriveSize, job.Restart, job.NoVerify = dirs[0], dirs, o.driveSize, o.restart, o.noVerify
 	job.NoSpaceCheck = o.noSpaceCheck
 	if !o.yes {
 		job.Confirm = a.confirmPlace()
 	}
+	job.NextDrive = a.nextDrive()
 	job.Job.Command, job.Job.Version = a.command(), version()
 	job.Client, job.Cache = o.registry.client(a), a.openCache()
 	return job, nil
@@ -211,14 +221,14 @@ func usableState(dir string) error {
 	return errors.Join(f.Close(), os.Remove(f.Name()))
 }
 
-func runPack(cmd *cobra.Command, a *app, o packOptions, dir string) error {
+func runPack(cmd *cobra.Command, a *app, o packOptions, dirs []string) error {
 	ctx := cmd.Context()
 	said := &packed{}
 	if err := a.tellMachines(o.output, said); err != nil {
 		return err
 	}
 	ui := a.ui(ctx)
-	job, err := o.job(a, ui, dir)
+	job, err := o.job(a, ui, dirs)
 	if err != nil {
 		return err
 	}

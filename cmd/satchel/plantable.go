@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"fmt"
 	"io"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -57,7 +56,6 @@ func printPlan(w io.Writer, r *plan.Report, images bool, v view) error {
 	}
 	p.printf("on the drive %s %s, %s\n", how, bundle.FormatSize(r.Written.Bytes), text.Count(r.Written.Segments, "segment", "segments"))
 	p.printf("             %s in clusters of %s\n", bundle.FormatSize(r.Written.OnDrive), bundle.CompactSize(r.Written.Cluster))
-	p.encryption(r.Written.NotEncrypted)
 	for i, d := range r.Drives {
 		head := "drives      "
 		if i > 0 {
@@ -69,9 +67,7 @@ func printPlan(w io.Writer, r *plan.Report, images bool, v view) error {
 			p.printf("%s %d of %s\n", head, d.Count, formatDrive(d.Size))
 		}
 	}
-	if !slices.ContainsFunc(r.Drives, func(d plan.Drive) bool { return d.Count == 1 }) {
-		p.printf("             pack writes a bundle onto one drive: take one that has room for all of it, or split the configuration\n")
-	}
+	p.spread(r.Spread)
 	p.next(r.Stream)
 	if r.Time != nil {
 		p.printf("time         %s\n", formatTime(r.Time))
@@ -80,6 +76,17 @@ func printPlan(w io.Writer, r *plan.Report, images bool, v view) error {
 		p.gap(v, g)
 	}
 	return p.err
+}
+
+// spread says what each of several drives gets.
+func (p *printer) spread(s *plan.Spread) {
+	if s == nil {
+		return
+	}
+	for _, d := range s.Drives {
+		p.printf("   drive %2d  %s, %s, %s\n", d.Drive, bundle.FormatSize(d.Bytes), text.Count(d.Segments, "segment", "segments"), text.Count(d.Blobs, "blob", "blobs"))
+	}
+	p.printf("             each with %s, of the 100 that a bundle may have; manifests are on the last one\n", text.Count(s.Lanes, "lane", "lanes"))
 }
 
 // gap names what is not carried: an image, or the signature alone of one that is.

@@ -1,6 +1,7 @@
 package pack
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -39,7 +40,7 @@ func (p *packing) openSeveral(ctx context.Context) (*Result, error) {
 	case err != nil:
 		return nil, err
 	case w != nil:
-		p.slots.settled(w.Drives())
+		p.slots.begin(w.Drives())
 		return nil, p.goOn(ctx, w)
 	}
 	if err := p.probe(); err != nil {
@@ -120,7 +121,7 @@ func (p *packing) room() (r bundle.Room, err error) {
 		}
 		c := bundle.Capacity{Free: free, Cluster: space.Cluster}
 		if p.slots.staging { // nobody knows what the drives will have
-			r.More = bundle.Capacity{Free: free, Cluster: bundle.DefaultCluster}
+			r.More = bundle.Capacity{Free: free, Cluster: cmp.Or(p.opts.Cluster, bundle.DefaultCluster)}
 			return r, nil
 		}
 		r.Drives = append(r.Drives, c)

@@ -32,7 +32,7 @@ func stagingDir(dir string, drive int) string {
 // findSlots finds out what the directories are: one that is not the root of a mount, nor
 // removable without room for all, is on a staging disk.
 func (p *packing) findSlots(ctx context.Context) error {
-	s := &slots{dirs: p.opts.Dirs, in: map[int]string{}, on: map[string]bundle.Mount{}}
+	s := &slots{dirs: slices.Clone(p.opts.Dirs), in: map[int]string{}, on: map[string]bundle.Mount{}}
 	if len(s.dirs) == 0 {
 		s.dirs = []string{p.opts.Dir}
 	}
@@ -114,13 +114,13 @@ func (e *NextDriveError) Error() string {
 	if e.Why != nil {
 		return s + ": " + e.Why.Error()
 	}
-	return s + ": " + e.what()
+	return s + ": " + e.What()
 }
 
 func (e *NextDriveError) Unwrap() error { return e.Why }
 
-// what says which drive is wanted.
-func (e *NextDriveError) what() string {
+// What says which drive is wanted.
+func (e *NextDriveError) What() string {
 	if e.Begun {
 		return "the one on which it was begun"
 	}
@@ -133,7 +133,7 @@ func (e *NextDriveError) Hint() string {
 	if e.Finished != "" {
 		s = fmt.Sprintf("unmount drive %s and remove it, ", e.Finished)
 	}
-	return s + fmt.Sprintf("write %s on %s, mount it at %s and run the same command again; it goes on with it", e.Label, e.what(), e.Dir)
+	return s + fmt.Sprintf("write %s on %s, mount it at %s and run the same command again; it resumes there", e.Label, e.What(), e.Dir)
 }
 
 // Permanent is false: the drive may be mounted.
@@ -160,8 +160,14 @@ func (p *packing) insert(ctx context.Context, d bundle.DriveState) error {
 		if p.opts.NextDrive == nil {
 			return wanted
 		}
-		if dir, err = p.opts.NextDrive(ctx, wanted); err != nil {
+		now, err := p.opts.NextDrive(ctx, wanted)
+		if err != nil {
 			return err
+		}
+		if now != dir {
+			p.slots.dirs[slices.Index(p.slots.dirs, dir)] = now
+			p.left[now] = p.left[dir]
+			dir = now
 		}
 	}
 }
@@ -178,10 +184,8 @@ func isWrong(err error) bool {
 
 // attach takes the drive that is in a place, if it is the right one and has room.
 func (p *packing) attach(ctx context.Context, d bundle.DriveState, dir string) error {
-	if !p.slots.staging {
-		if err := p.checkPlace(ctx, dir); err != nil {
-			return err
-		}
+	if err := p.lookAt(dir); err != nil {
+		return err
 	}
 	room, err := bundle.SpaceOf(dir)
 	if err != nil {
@@ -202,11 +206,35 @@ func (p *packing) attach(ctx context.Context, d bundle.DriveState, dir string) e
 	return nil
 }
 
+// lookAt finds out whether a drive is mounted in a place that had one.
+func (p *packing) lookAt(dir string) error {
+	m, err := bundle.CheckMount(dir, p.opts.State)
+	if err != nil {
+		return err
+	}
+	was, known := p.slots.on[dir]
+	if !m.Removable() && (was.Removable() || !known && p.removable()) {
+		return m.Empty()
+	}
+	p.slots.on[dir] = m
+	return nil
+}
+
+// removable reports whether the places are drives.
+func (p *packing) removable() bool {
+	for _, m := range p.slots.on {
+		if m.Removable() {
+			return true
+		}
+	}
+	return false
+}
+
 // dirOf is the directory of a drive.
 func (p *packing) dirOf(drive int) string { return p.w.Drives()[drive-1].Dir }
 
-// settled notes in which places the drives are that were there from the start.
-func (s *slots) settled(drives []bundle.DriveState) {
+// begin notes in which places the drives are that were there from the start.
+func (s *slots) begin(drives []bundle.DriveState) {
 	for _, d := range drives {
 		for _, place := range s.places() {
 			abs, err := filepath.Abs(place)

@@ -1,0 +1,135 @@
+package pack_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/satchel-airgap/satchel/bundle"
+	"github.com/satchel-airgap/satchel/cmd/satchel/internal/jobtest"
+	"github.com/satchel-airgap/satchel/cmd/satchel/internal/pack"
+	"github.com/satchel-airgap/satchel/oci/ocitest"
+)
+
+// newSpread is a set of about 9 MiB for drives of 4 MiB, in segments of 1 MiB.
+func newSpread(t *testing.T, seed uint64) (*jobtest.Bench, func(dirs ...string) pack.Options) {
+	t.Helper()
+	b := jobtest.New(t, seed)
+	c := b.Content
+	var refs []string
+	for i := range 4 {
+		refs = append(refs, b.Push(c.Image(true, c.Layer((1700+250*i)<<10, ocitest.LayerGzip), c.Layer((30+i)<<10, ocitest.LayerGzip)), fmt.Sprint("team/app", i), "v1"))
+	}
+	set := jobtest.Images(refs...)
+	return b, func(dirs ...string) pack.Options {
+		o := b.Pack(b.Prepare(set), dirs[0])
+		for _, dir := range dirs {
+			path := b.Pack(o.Options, dir).Dir
+			if err := os.MkdirAll(path, 0o755); err != nil {
+				t.Fatal(err)
+			}
+			o.Dirs = append(o.Dirs, path)
+		}
+		o.Job.SegmentSize, o.Job.Lanes, o.DriveSize, o.Cluster = bundle.MinSegmentSize, 2, 3<<20+512<<10, 4096
+		return o
+	}
+}
+
+// checkDrives reads a bundle on several drives.
+func checkDrives(t *testing.T, done *pack.Result, dirs ...string) {
+	t.Helper()
+	r, err := bundle.Verify(t.Context(), dirs, bundle.VerifyOptions{Expect: done.Fingerprint})
+	if err != nil {
+		t.Fatalf("%+v, %v", r, err)
+	}
+}
+
+// TestSeveralDirectories packs onto drives that are all there, and finds the bundle finished
+// when it packs again.
+func TestSeveralDirectories(t *testing.T) {
+	t.Parallel()
+	b, options := newSpread(t, 301)
+	o := options("d1", "d2", "d3", "d4")
+	done, err := pack.Run(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dirs := o.Dirs[:slices.Index(o.Dirs, done.Dir)+1]
+	if len(dirs) < 3 {
+		t.Fatalf("the last drive is %s", done.Dir)
+	}
+	checkDrives(t, done, dirs...)
+	again, err := pack.Run(t.Context(), options("d1", "d2", "d3", "d4"))
+	if err != nil || again.Fingerprint != done.Fingerprint || !strings.Contains(b.Log.String(), "nothing has changed since") {
+		t.Errorf("again: %+v, %v\n%s", again, err, b.Log)
+	}
+}
+
+// TestStaging writes a directory for each drive.
+func TestStaging(t *testing.T) {
+	t.Parallel()
+	_, options := newSpread(t, 302)
+	o := options("staging")
+	done, err := pack.Run(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dirs, err := filepath.Glob(filepath.Join(o.Dir, "drive-0*"))
+	if err != nil || len(dirs) < 3 || done.Dir != dirs[len(dirs)-1] {
+		t.Fatalf("%v, %v, the last is in %s", dirs, err, done.Dir)
+	}
+	checkDrives(t, done, dirs...)
+}
+
+// TestSlots puts one drive after another into two places, a wrong one too, and goes on in a new
+// run where nobody was there to do it.
+func TestSlots(t *testing.T) {
+	t.Parallel()
+	b, options := newSpread(t, 303)
+	o := options("a", "b")
+	var saved []string
+	take := func(dir string) { // the drive leaves
+		to := fmt.Sprint(dir, len(saved))
+		if err := errors.Join(os.Rename(dir, to), os.Mkdir(dir, 0o755)); err != nil {
+			t.Fatal(err)
+		}
+		saved = append(saved, to)
+	}
+	var wanted *pack.NextDriveError
+	if _, err := pack.Run(t.Context(), o); !errors.As(err, &wanted) || wanted.Finished == "" || wanted.Begun {
+		t.Fatalf("nobody is there: %v", err)
+	}
+	take(wanted.Dir)
+	asked := 0
+	o = options("a", "b")
+	o.NextDrive = func(_ context.Context, e *pack.NextDriveError) (string, error) {
+		if asked++; asked == 1 { // a drive that has something else
+			take(e.Dir)
+			return e.Dir, os.WriteFile(filepath.Join(e.Dir, "holiday.jpg"), nil, 0o600)
+		}
+		if e.Why == nil {
+			t.Errorf("the second time nothing is wrong")
+		}
+		return e.Dir, os.Remove(filepath.Join(e.Dir, "holiday.jpg"))
+	}
+	done, err := pack.Run(t.Context(), o)
+	if err != nil {
+		t.Fatalf("%v\n%s", err, b.Log)
+	}
+	all := slices.Concat(saved, o.Dirs)
+	var dirs []string
+	for _, dir := range all {
+		if _, err := os.Stat(filepath.Join(dir, "drive.json")); err == nil {
+			dirs = append(dirs, dir)
+		}
+	}
+	checkDrives(t, done, dirs...)
+	if asked != 0 && asked != 2 {
+		t.Errorf("asked %d times for %v", asked, dirs)
+	}
+}
