@@ -1,6 +1,7 @@
 package bundle
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -33,7 +34,7 @@ type ParityReport struct {
 
 // PlanParity says what [AddParity] will add to the bundle in dir; nothing is written.
 func PlanParity(dir string, want Wanted, ratio ParityRatio) (rep *ParityReport, err error) {
-	s, err := openSeals([]string{dir}, want)
+	s, err := openOne(dir, want)
 	if err != nil {
 		return nil, err
 	}
@@ -49,7 +50,7 @@ func PlanParity(dir string, want Wanted, ratio ParityRatio) (rep *ParityReport, 
 // version is of satchel; progress, if not nil, gets the bytes just read. Errors: those of [Open] that
 // need no key, *[RefusedError], *[SpaceError].
 func AddParity(ctx context.Context, dir string, want Wanted, ratio ParityRatio, version string, progress func(int64)) (done *ParityReport, err error) {
-	s, err := openSeals([]string{dir}, want)
+	s, err := openOne(dir, want)
 	if err != nil {
 		return nil, err
 	}
@@ -66,10 +67,43 @@ func AddParity(ctx context.Context, dir string, want Wanted, ratio ParityRatio, 
 	if err := s.addParity(ctx, p, version, done, progress); err != nil {
 		return nil, err
 	}
-	if err := CheckSizes(ctx, []string{s.dir.Path()}, Wanted{Expect: s.finger}); err != nil {
+	if err := confirmAdded(ctx, s.dir.Path(), Wanted{Expect: s.finger}); err != nil {
 		return nil, fmt.Errorf("read what was added: %w", err)
 	}
 	return done, nil
+}
+
+// openOne opens the drive directory that dir means: of a bundle of one drive, or of any drive of
+// several.
+func openOne(dir string, want Wanted) (*driveDir, error) {
+	at, err := locate([]string{dir})
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case len(at.earlier) > 1 || len(at.earlier) == 1 && at.last != nil:
+		return nil, &RefusedError{Dir: dir, Reason: "it has several drives of a bundle", hint: "name the directory of one of them, such as " + at.earlier[0].dir}
+	case at.last != nil:
+		s, err := readSeals(*at.last, want)
+		if err != nil {
+			return nil, err
+		}
+		return s.driveDir, nil
+	case want.Expect != "" || want.Trust != nil:
+		return nil, at.noLast("its fingerprint is compared, and who has signed it is found out, on the last drive")
+	}
+	return openDrive(at.earlier[0], nil)
+}
+
+// confirmAdded reads the small files again, and compares names and sizes.
+func confirmAdded(ctx context.Context, dir string, want Wanted) error {
+	d, err := openOne(dir, want)
+	if err != nil {
+		return err
+	}
+	v := verification{driveDir: d}
+	v.checkSmall(ctx)
+	return errors.Join(cmp.Or(ctx.Err(), v.away, v.outcome()), d.dir.Close())
 }
 
 // planParity says which parity files the bundle gets.
@@ -80,7 +114,7 @@ func (s *driveDir) planParity(ratio ParityRatio) (p seal.Parity, rep *ParityRepo
 	if s.renamed {
 		return p, nil, refuseRenamed(s.dir.Path())
 	}
-	rep = &ParityReport{Dir: s.dir.Path(), Bundle: s.bundle.Bundle, Fingerprint: s.finger}
+	rep = &ParityReport{Dir: s.dir.Path(), Bundle: s.drive.Bundle, Fingerprint: s.finger}
 	p, err = parity.Plan(s.extras, s.drive.Files, ratio)
 	switch {
 	case errors.Is(err, parity.ErrGroups):

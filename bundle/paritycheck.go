@@ -113,7 +113,7 @@ func (s *driveDir) parseParity(body []byte) (seal.Parity, error) {
 	if err != nil {
 		return p, err
 	}
-	if p.Bundle != s.bundle.Bundle || p.Seal != s.extras.Seal || p.Drive != s.extras.Drive {
+	if p.Bundle != s.drive.Bundle || p.Seal != s.extras.Seal || p.Drive != s.extras.Drive {
 		return p, errors.New("it belongs to another seal")
 	}
 	for _, g := range p.Groups {
@@ -158,7 +158,7 @@ func (v *verification) isAdded(name string) bool {
 		return false
 	}
 	defer func() { _ = f.Close() }() // it was read only
-	return parity.IsOf(f, f.Size, name, v.bundle.Bundle, v.extras.Seal+v.extras.Drive)
+	return parity.IsOf(f, f.Size, name, v.drive.Bundle, v.extras.Seal+v.extras.Drive)
 }
 
 // checkAddedCopy looks at a copy of parity.json that extras.json does not name.

@@ -53,9 +53,20 @@ func runParity(ctx context.Context, a *app, trust trustFlags, flag, dir, expect,
 	if err != nil {
 		return err
 	}
-	if dir, err = a.choose(ctx, dir, wanted{want.Expect, id, want.Trust}); err != nil {
+	dirs, err := a.choose(ctx, []string{dir}, wanted{want.Expect, id, want.Trust})
+	if err != nil {
 		return err
 	}
+	for _, dir := range dirs { // the drives of one bundle
+		if err := a.parity(ctx, dir, want, ratio); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// parity adds parity files to a drive of a bundle, or to a bundle of one, and says so.
+func (a *app) parity(ctx context.Context, dir string, want bundle.Wanted, ratio bundle.ParityRatio) error {
 	hold, err := bundle.HoldBundle(dir, a.journals(), a.command())
 	if as[*bundle.RefusedError](err) {
 		return err
@@ -70,7 +81,9 @@ func runParity(ctx context.Context, a *app, trust trustFlags, flag, dir, expect,
 	}
 	a.info("added %s, %s, to bundle %s in %s", text.Count(done.Files, "parity file", "parity files"), bundle.FormatSize(done.Bytes), done.Bundle, done.Dir)
 	a.info("satchel repair can rebuild %s; every segment was read, and what was written was read again", done.Protection)
-	a.info("its fingerprint is the same: %s", done.Fingerprint.Grouped())
+	if done.Fingerprint != "" {
+		a.info("its fingerprint is the same: %s", done.Fingerprint.Grouped())
+	}
 	return nil
 }
 

@@ -83,8 +83,12 @@ func runRepair(ctx context.Context, a *app, o repairOptions, dir string) error {
 		return err
 	}
 	if list, err := a.found(dir, wanted{want.Expect, o.id, want.Trust}); err == nil && len(list) > 0 {
-		if dir, err = a.choose(ctx, dir, wanted{want.Expect, o.id, want.Trust}); err != nil {
+		dirs, err := a.choose(ctx, []string{dir}, wanted{want.Expect, o.id, want.Trust})
+		if err != nil {
 			return err
+		}
+		if len(dirs) == 1 {
+			dir = dirs[0]
 		}
 	}
 	hold, err := bundle.HoldBundle(dir, a.journals(), a.command())
@@ -200,7 +204,9 @@ func (p *printer) remedies(list []remedyReport) {
 func printRepair(w io.Writer, r *repairReport) error {
 	p := &printer{w: w}
 	p.printf("bundle       %s\n", r.Bundle)
-	p.printf("fingerprint  %s\n", r.Fingerprint.Grouped())
+	if r.Fingerprint != "" {
+		p.printf("fingerprint  %s\n", r.Fingerprint.Grouped())
+	}
 	for _, f := range r.Faults {
 		p.printf("FAULT        %s %s\n", f.File, f.What)
 	}
