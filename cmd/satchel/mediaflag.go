@@ -1,11 +1,14 @@
 package main
 
 import (
+	"cmp"
 	"errors"
+	"fmt"
 	"strings"
 
 	"github.com/spf13/pflag"
 
+	"github.com/satchel-airgap/satchel/bundle"
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/profile"
 )
 
@@ -17,6 +20,9 @@ type volumes struct {
 	driveSize   int64
 	cluster     int64
 }
+
+// maxOnDisc is how many segments the profile of a disc has room for in its file system.
+const maxOnDisc = 5000
 
 // mediaValue is a flag that names a kind of medium.
 type mediaValue struct{ to *profile.Profile }
@@ -36,7 +42,7 @@ func (v mediaValue) Set(s string) (err error) {
 func (v mediaValue) Type() string { return "MEDIA" }
 
 func addMedia(f *pflag.FlagSet, to *profile.Profile) {
-	f.Var(mediaValue{to}, "media", "`MEDIA` that the bundle is for: "+strings.Join(profile.Names(), ", ")+", or the size of a volume; it sets how much goes onto each, and the size and number of files and lanes (--segment-size, --lanes and --drive-size come before it)")
+	f.Var(mediaValue{to}, "media", "`MEDIA` that the bundle is for: "+strings.Join(profile.Names(), ", ")+", or the size of a volume; it sets how much goes onto each, the size of files, and the lanes (--segment-size and --lanes come before it)")
 }
 
 // settle takes the profile's numbers for those that no flag gives.
@@ -54,8 +60,11 @@ func (v *volumes) settle(flags *pflag.FlagSet) error {
 	if p.Lanes > 0 && !flags.Changed("lanes") {
 		v.lanes = p.Lanes
 	}
-	if p.Cluster > 0 && v.cluster == 0 {
-		v.cluster = p.Cluster
+	if p.Disc() && v.segmentSize < p.VolumeSize/maxOnDisc {
+		return usage(fmt.Errorf("segments of %s are too many files for a disc: the file system would not fit beside them", bundle.FormatSize(v.segmentSize)), "take larger segments, or leave --segment-size out")
 	}
 	return nil
 }
+
+// clusterSize is what the smallest file takes, by the flag or by the profile; 0 where neither says it.
+func (v volumes) clusterSize() int64 { return cmp.Or(v.cluster, v.media.Cluster) }
