@@ -18,7 +18,7 @@ import (
 // copyTo copies the fixture's bundle into dir.
 func (f *fixture) copyTo(t testing.TB, dir string) error {
 	t.Helper()
-	from, err := OpenOriginal(t.Context(), f.drive, Wanted{})
+	from, err := f.original(t)
 	if err != nil {
 		return err
 	}
@@ -36,6 +36,16 @@ func (f *fixture) whole(t testing.TB, dir string) {
 	if _, err := Verify(t.Context(), []string{dir}, VerifyOptions{}); err != nil {
 		t.Error(err)
 	}
+}
+
+// original opens the fixture's bundle to copy it.
+func (f *fixture) original(t testing.TB) (*Original, error) {
+	t.Helper()
+	list, err := OpenOriginals(t.Context(), []string{f.drive}, Wanted{})
+	if err != nil {
+		return nil, err
+	}
+	return list[0], nil
 }
 
 // unfinishedIn fails unless readers take dir for a copy that was interrupted.
@@ -168,7 +178,7 @@ func TestCopyDamaged(t *testing.T) {
 	}
 	unfinishedIn(t, dir)
 	write(t, f.drive, all)
-	from, err := OpenOriginal(t.Context(), f.drive, Wanted{})
+	from, err := f.original(t)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -196,7 +206,7 @@ func TestCopyStopped(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "copy")
 	stops := 0
 	for {
-		from, err := OpenOriginal(t.Context(), f.drive, Wanted{})
+		from, err := f.original(t)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -297,7 +307,7 @@ func TestCopyFull(t *testing.T) {
 func TestCopyPlace(t *testing.T) {
 	f := newSmall(t, false)
 	f.pack(t)
-	from, err := OpenOriginal(t.Context(), f.drive, Wanted{})
+	from, err := f.original(t)
 	if err != nil {
 		t.Fatal(err)
 	}

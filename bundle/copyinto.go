@@ -48,6 +48,12 @@ func (d *Original) Place(dest string) (string, error) {
 	return filepath.Join(dest, fmt.Sprintf("drive-%02d", d.Drive)), nil
 }
 
+// Begun reports whether a copy of this drive directory stands in dest, or the beginning of one.
+func (d *Original) Begun(dest string) bool {
+	dir, err := d.Place(dest)
+	return err == nil && d.begunIn(dir)
+}
+
 // begunIn reports whether a copy of this drive directory stands in dir, or the beginning of one.
 func (d *Original) begunIn(dir string) bool {
 	for _, name := range []string{seal.DriveName, stateName} {

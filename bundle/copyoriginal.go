@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"io/fs"
 	"slices"
 	"strings"
 	"time"
@@ -31,19 +32,86 @@ type Original struct {
 	bodies map[string][]byte // of the seals that are here
 }
 
-// OpenOriginal reads the seals of the drive directory that dir means, and compares the small
-// files and the sizes of all others with them. It reads no segment. Errors are those of
-// [Verify]: what is not whole is not copied.
-func OpenOriginal(ctx context.Context, dir string, want Wanted) (*Original, error) {
-	s, err := openSeals([]string{dir}, want)
+// OpenOriginals reads the seals of the drive directories of one bundle that dirs mean, compares
+// the small files and the sizes of all others with them, and the drives with each other. It
+// reads no segment. Errors are those of [Verify]: what is not whole is not copied. Which bundle
+// it is, and who has signed it, is known only if the last drive is among them: without it, want
+// must be the zero value, else the error is an *[AwayError].
+func OpenOriginals(ctx context.Context, dirs []string, want Wanted) (list []*Original, err error) {
+	drives, err := openDrives(dirs, want)
 	if err != nil {
 		return nil, err
 	}
-	d, err := s.original(ctx)
-	if err != nil {
-		return nil, errors.Join(err, s.dir.Close())
+	for _, s := range drives {
+		o, oerr := s.original(ctx)
+		if err = also(err, oerr); oerr == nil {
+			list = append(list, o)
+		}
 	}
-	return d, nil
+	if err != nil {
+		for _, s := range drives {
+			err = also(err, s.dir.Close())
+		}
+		return nil, err
+	}
+	return list, nil
+}
+
+// openDrives opens the drive directories of one bundle, by number.
+func openDrives(dirs []string, want Wanted) (list []*driveDir, err error) {
+	at, err := locate(dirs)
+	if err != nil {
+		return nil, err
+	}
+	if at.last != nil {
+		s, err := openSeals(dirs, want)
+		if err != nil {
+			return nil, err
+		}
+		return s.drives(), nil
+	}
+	if want != (Wanted{}) {
+		return nil, at.noLast("its seal shows whether it is the bundle that is expected")
+	}
+	for _, p := range at.earlier {
+		d, err := openDrive(p, nil)
+		if err != nil {
+			for _, o := range list {
+				err = also(err, o.dir.Close())
+			}
+			return nil, err
+		}
+		list = append(list, d)
+	}
+	return list, nil
+}
+
+// FoundDrive is a drive directory that was found.
+type FoundDrive struct {
+	Dir    string
+	Bundle string // its ID
+	Drive  int    // from 1
+}
+
+// DriveDirs lists the drive directories of one bundle in dir and below it, whole as far as that
+// can be seen from drive.json: of the one with that ID, or of the only one that is there. It
+// gives none for a directory that has none, and a *[RefusedError] if there are several bundles.
+func DriveDirs(dir, id string) (list []FoundDrive, err error) {
+	s, err := searchBelow(dir)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	for _, p := range s.found {
+		if p.id == "" || p.copying || !p.complete || id != "" && p.id != id {
+			continue
+		}
+		d := FoundDrive{p.dir, p.id, max(p.drive, 1)}
+		if len(list) > 0 && (list[0].Bundle != d.Bundle || slices.ContainsFunc(list, func(o FoundDrive) bool { return o.Drive == d.Drive })) {
+			return nil, &RefusedError{Dir: dir, Reason: "it holds more than one bundle, or one more than once", hint: "name the directory of the one that is meant"}
+		}
+		list = append(list, d)
+	}
+	return list, nil
 }
 
 func (s *driveDir) original(ctx context.Context) (*Original, error) {
@@ -61,7 +129,7 @@ func (s *driveDir) original(ctx context.Context) (*Original, error) {
 		return nil, err
 	}
 	d := &Original{
-		Dir: s.dir.Path(), Bundle: s.bundle.Bundle, Drive: s.drive.Drive, Of: len(s.bundle.Drives), Label: s.drive.Label,
+		Dir: s.dir.Path(), Bundle: s.drive.Bundle, Drive: s.drive.Drive, Of: max(s.drive.Of, 1), Label: s.drive.Label,
 		Created: s.bundle.Created, Stream: streamOf(s.bundle), Sequence: s.bundle.Sequence, Fingerprint: s.finger, Plain: s.plain(),
 		dir: s.dir, files: derived.all, bodies: map[string][]byte{},
 	}

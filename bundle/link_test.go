@@ -64,7 +64,7 @@ func (o oneWay) carry(t testing.TB, from, to string) (lost []string) {
 // send writes link files of the fixture's bundle into dir.
 func (f *fixture) send(t testing.TB, dir string, most int64, list string) *Link {
 	t.Helper()
-	from, err := OpenOriginal(t.Context(), f.drive, Wanted{})
+	from, err := f.original(t)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -4,8 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/term"
 
 	"github.com/satchel-airgap/satchel/bundle"
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/copying"
@@ -21,7 +25,7 @@ type copyOptions struct {
 func newCopy(a *app) *cobra.Command {
 	var o copyOptions
 	cmd := &cobra.Command{
-		Use:   "copy SRC DEST [DEST ...] | --link DIR SRC",
+		Use:   "copy SRC [SRC ...] DEST [DEST ...] | --link DIR SRC [SRC ...]",
 		Short: "Copy a bundle to another drive or disk, and read it back",
 		Long: `copy copies the finished bundle in SRC, byte for byte, and takes no key. SRC is hashed
 while it is read, and every byte of the copy is read back from the drive. Only then does
@@ -30,7 +34,12 @@ run it again: it goes on where it stopped.
 
 In the root of a mounted drive the copy gets a directory of its own, satchel-ID. Any other
 DEST must be new or empty, or have the same copy already, whole or not. Other files and
-other bundles are never touched. With several DEST, each gets a copy.
+other bundles are never touched.
+
+Of a bundle on several drives SRC is one drive, or has a directory for each. Each drive goes
+to a DEST of its own, or all into one directory: DEST/drive-01, drive-02 and so on. If the one
+DEST is the root of a mounted drive, copy asks for the next drive by its label. A bundle on
+one drive goes to every DEST.
 
 With --link DIR, copy writes the bundle in SRC as numbered files into DIR, for a one-way link
 (a data diode, an upload portal) that may lose, repeat, reorder or cut them. On the other
@@ -42,7 +51,7 @@ side, satchel missing says which to send again; --only sends just those.`,
 		Args: sourceAndDestinations,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if o.link.dir != "" {
-				return runLink(cmd.Context(), a, o, args[0])
+				return runLink(cmd.Context(), a, o, args)
 			}
 			return runCopy(cmd.Context(), a, o, args)
 		},
@@ -69,7 +78,7 @@ func sourceAndDestinations(cmd *cobra.Command, args []string) error {
 		}
 	}
 	if link {
-		return exactly(1, "one directory with --link")(cmd, args)
+		return exactly(max(1, len(args)), "a directory with --link")(cmd, args)
 	}
 	if len(args) < 2 {
 		return usage(errors.New("copy takes a directory to copy from and one to copy into"), "see satchel copy --help")
@@ -92,12 +101,12 @@ func runCopy(ctx context.Context, a *app, o copyOptions, args []string) error {
 	if err != nil {
 		return err
 	}
-	from, err := a.choose(ctx, args[:1], wanted{want.Expect, o.bundle, want.Trust})
+	from, into, err := a.sources(ctx, args, wanted{want.Expect, o.bundle, want.Trust})
 	if err != nil {
 		return err
 	}
 	done, err := copying.Run(ctx, copying.Options{
-		From: from, Into: args[1:], Want: want, State: a.journals(), Rate: o.limitRate, To: a.notices(),
+		From: from, Into: into, Want: want, State: a.journals(), Rate: o.limitRate, NextDrive: a.nextCopy(), To: a.notices(),
 	})
 	if as[*bundle.DamageError](err) {
 		if busy := a.inUse(from[0]); busy != nil {
@@ -110,5 +119,62 @@ func runCopy(ctx context.Context, a *app, o copyOptions, args []string) error {
 	if err != nil {
 		return err
 	}
+	if done.Fingerprint == "" {
+		a.info("no fingerprint is printed: it is of the seal, which is on the last drive")
+		return nil
+	}
 	return a.showFingerprint(done.Fingerprint)
+}
+
+// sources tells directories to copy from and destinations apart. From the left, those are
+// sources that have drives of the bundle which no other had; the last one is a destination.
+func (a *app) sources(ctx context.Context, args []string, w wanted) (from, into []string, err error) {
+	from, err = a.choose(ctx, args[:1], w)
+	if err != nil {
+		return nil, nil, err
+	}
+	id, seen := "", map[int]bool{}
+	for _, dir := range from {
+		list, err := bundle.DriveDirs(dir, "")
+		if err != nil || len(list) == 0 {
+			//lint:ignore nilerr opening it says what is wrong
+			return from, args[1:], nil
+		}
+		id, seen[list[0].Drive] = list[0].Bundle, true
+	}
+	for i := 1; i < len(args)-1; i++ {
+		list, err := bundle.DriveDirs(args[i], id)
+		if err != nil {
+			return nil, nil, err
+		}
+		list = slices.DeleteFunc(list, func(d bundle.FoundDrive) bool { return seen[d.Drive] })
+		if len(list) == 0 {
+			return from, args[i:], nil
+		}
+		for _, d := range list {
+			from, seen[d.Drive] = append(from, d.Dir), true
+		}
+	}
+	return from, args[len(args)-1:], nil
+}
+
+// nextCopy asks for the next drive; nil where nobody can be asked.
+func (a *app) nextCopy() func(context.Context, copying.NextDrive) error {
+	if f, ok := a.stderr.(*os.File); !ok || !term.IsTerminal(int(f.Fd())) || !term.IsTerminal(int(os.Stdin.Fd())) {
+		return nil
+	}
+	return func(ctx context.Context, want copying.NextDrive) error {
+		if want.Why != nil {
+			a.warn("%v", want.Why)
+		}
+		if want.Finished != "" {
+			a.info("drive %s is finished: unmount it and remove it", want.Finished)
+		}
+		a.info("drive %s is next: write the label on it", want.Label)
+		answer, err := a.ui(ctx).Ask(fmt.Sprintf("Mount it at %s and press Enter (q: stop) ", want.Dir), false)
+		if err == nil && strings.EqualFold(strings.TrimSpace(answer), "q") {
+			err = errAnswer
+		}
+		return err
+	}
 }

@@ -50,7 +50,7 @@ type sent struct {
 	copying.Sent
 }
 
-func runLink(ctx context.Context, a *app, o copyOptions, src string) error {
+func runLink(ctx context.Context, a *app, o copyOptions, src []string) error {
 	said := &sent{}
 	if err := a.tellMachines(o.output, said); err != nil {
 		return err
@@ -63,7 +63,7 @@ func runLink(ctx context.Context, a *app, o copyOptions, src string) error {
 	if err != nil {
 		return err
 	}
-	from, err := a.choose(ctx, []string{src}, wanted{want.Expect, o.bundle, want.Trust})
+	from, err := a.choose(ctx, src, wanted{want.Expect, o.bundle, want.Trust})
 	if err != nil {
 		return err
 	}

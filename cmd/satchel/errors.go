@@ -91,6 +91,8 @@ func exitCode(err error) int {
 		return exitGaps
 	case as[*bundle.DamageError](err), as[*bundle.CopyError](err), as[*bundle.ReadBackError](err), as[*missingError](err), as[*noSuchBundleError](err):
 		return exitDamaged
+	case as[*copying.NextDriveError](err):
+		return exitDrive
 	case isUsage(err):
 		return exitUsage
 	case errors.Is(err, bundle.ErrWrongKey), errors.Is(err, bundle.ErrNoKey), as[*bundle.SignerError](err):

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"sync"
 
 	"golang.org/x/time/rate"
@@ -22,6 +23,10 @@ type Options struct {
 	Want  bundle.Wanted
 	State string // directory of the journals of this host
 	Rate  int64  // bytes a second that are written, all together; 0 for no limit
+
+	// NextDrive asks for the next drive, where several go into one place. It is nil where nobody
+	// can be asked.
+	NextDrive func(context.Context, NextDrive) error
 
 	notice.To
 }
@@ -83,21 +88,30 @@ func Run(ctx context.Context, opts Options) (_ *Result, err error) {
 	if err := r.open(ctx); err != nil {
 		return nil, err
 	}
-	if err := r.arrange(); err != nil {
-		return nil, err
+	if r.isSlot() {
+		err = r.copySlot(ctx)
+	} else {
+		err = r.copyTogether(ctx)
 	}
-	if err := r.checkRoom(); err != nil {
-		return nil, err
-	}
-	err = r.copyAll(ctx)
 	res := &Result{Bundle: r.sources[0].Bundle, NotEncrypted: r.sources[0].Plain}
 	for _, j := range r.jobs {
-		if j.done.Dir != "" {
+		if j.done.Dir != "" { // it came to its end
 			res.Copies = append(res.Copies, j.done)
 			res.Fingerprint = cmp.Or(res.Fingerprint, j.from.Fingerprint)
 		}
 	}
 	return res, err
+}
+
+// copyTogether copies everything to where there is a place for it now.
+func (r *run) copyTogether(ctx context.Context) error {
+	if err := r.arrange(); err != nil {
+		return err
+	}
+	if err := r.checkRoom(r.jobs); err != nil {
+		return err
+	}
+	return r.copyAll(ctx, r.jobs)
 }
 
 // open reads the seals of what is copied.
@@ -106,20 +120,13 @@ func (r *run) open(ctx context.Context) (err error) {
 	return err
 }
 
-// originals opens drive directories of one bundle. Those that are open are given with an error
-// too.
-func originals(ctx context.Context, dirs []string, want bundle.Wanted, to notice.To) (list []*bundle.Original, err error) {
-	for _, dir := range dirs {
-		o, err := bundle.OpenOriginal(ctx, dir, want)
-		if err != nil {
-			return list, err
-		}
-		list = append(list, o)
-	}
-	if len(list) > 0 && list[0].Plain {
+// originals opens drive directories of one bundle.
+func originals(ctx context.Context, dirs []string, want bundle.Wanted, to notice.To) ([]*bundle.Original, error) {
+	list, err := bundle.OpenOriginals(ctx, dirs, want)
+	if err == nil && list[0].Plain {
 		to.Warn("bundle %s is not encrypted: whoever has the copy can read it", list[0].Bundle)
 	}
-	return list, nil
+	return list, err
 }
 
 func (r *run) close() (err error) {
@@ -133,21 +140,36 @@ func (r *run) close() (err error) {
 }
 
 // arrange gives each drive directory its place: all go into one destination, one goes into
-// all, or each into its own.
+// all, or each into its own, into that where its copy was begun if there is one.
 func (r *run) arrange() error {
 	n, m := len(r.sources), len(r.Into)
-	for i := range max(n, m) {
-		switch {
-		case n == 1:
-			r.jobs = append(r.jobs, &job{from: r.sources[0], dest: r.Into[i]})
-		case m == 1:
-			r.jobs = append(r.jobs, &job{from: r.sources[i], dest: r.Into[0]})
-		case n == m:
-			r.jobs = append(r.jobs, &job{from: r.sources[i], dest: r.Into[i]})
-		default:
-			return &CountError{n, m}
+	switch {
+	case n == 1:
+		for _, dest := range r.Into {
+			r.jobs = append(r.jobs, &job{from: r.sources[0], dest: dest})
 		}
+	case m == 1 || n == m:
+		left := slices.Clone(r.Into)
+		for _, o := range r.sources {
+			i := max(0, slices.IndexFunc(left, o.Begun))
+			if m > 1 && !o.Begun(left[i]) { // none that another one was begun in
+				i = max(0, slices.IndexFunc(left, func(dest string) bool {
+					return !slices.ContainsFunc(r.sources, func(other *bundle.Original) bool { return other.Begun(dest) })
+				}))
+			}
+			r.jobs = append(r.jobs, &job{from: o, dest: left[i]})
+			if m > 1 {
+				left = slices.Delete(left, i, i+1)
+			}
+		}
+	default:
+		return &CountError{n, m}
 	}
+	return r.placeAll()
+}
+
+// placeAll looks at where the copies are to stand.
+func (r *run) placeAll() error {
 	places := map[string]bool{}
 	for i, j := range r.jobs {
 		if err := r.place(j); err != nil {
@@ -182,15 +204,15 @@ func (r *run) place(j *job) (err error) {
 }
 
 // checkRoom compares the free space of each file system with what all copies on it need.
-func (r *run) checkRoom() error {
-	for i, j := range r.jobs {
+func (r *run) checkRoom(jobs []*job) error {
+	for i, j := range jobs {
 		room, err := j.to.Room()
 		if err != nil {
 			return err
 		}
 		var need, files int64
 		begun, first := false, true
-		for k, o := range r.jobs {
+		for k, o := range jobs {
 			if !o.to.Beside(j.to) {
 				continue
 			}
@@ -212,10 +234,10 @@ func (r *run) checkRoom() error {
 }
 
 // copyAll copies for different file systems at the same time, for one in turn.
-func (r *run) copyAll(ctx context.Context) error {
+func (r *run) copyAll(ctx context.Context, jobs []*job) error {
 	var total int64
 	var lines [][]*job // each for one file system
-	for _, j := range r.jobs {
+	for _, j := range jobs {
 		total += j.to.Work()
 		i := 0
 		for i < len(lines) && !lines[i][0].to.Beside(j.to) {

@@ -1,0 +1,92 @@
+package bundle
+
+import (
+	"errors"
+	"math/rand/v2"
+	"path/filepath"
+	"testing"
+)
+
+// TestCopyDrives copies the drives of a bundle one by one and together, from a staging disk and
+// into one directory.
+func TestCopyDrives(t *testing.T) {
+	t.Parallel()
+	s := newSeveral(t, false)
+	list, err := OpenOriginals(t.Context(), []string{filepath.Dir(s.dirs[0])}, Wanted{Expect: s.finger})
+	if err != nil || len(list) != 3 {
+		t.Fatalf("%d originals, %v", len(list), err)
+	}
+	dest := filepath.Join(t.TempDir(), "disk")
+	for i, o := range list {
+		if o.Bundle != s.id || o.Drive != i+1 || o.Of != 3 || o.Label == "" || (o.Fingerprint != "") != (i == 2) {
+			t.Errorf("original %+v", o)
+		}
+		dir, err := o.Place(dest)
+		if err != nil || dir != filepath.Join(dest, filepath.Base(s.dirs[i])) {
+			t.Fatalf("place %s, %v", dir, err)
+		}
+		c, err := o.CopyInto(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := errors.Join(c.Run(t.Context(), CopyOptions{}), c.Close(), o.Close()); err != nil {
+			t.Fatal(err)
+		}
+		same(t, dir, files(t, s.dirs[i]))
+	}
+	if _, err := Verify(t.Context(), []string{dest}, VerifyOptions{Expect: s.finger}); err != nil {
+		t.Error(err)
+	}
+
+	// One drive alone goes into a directory of its own, and into none that has another one.
+	alone, err := OpenOriginals(t.Context(), s.dirs[1:2], Wanted{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = alone[0].Close() }()
+	if _, ok := errors.AsType[*RefusedError](errOf(alone[0].CopyInto(filepath.Join(dest, "drive-01")))); !ok {
+		t.Error("drive 2 may be copied over drive 1")
+	}
+	if _, ok := errors.AsType[*AwayError](errOf(OpenOriginals(t.Context(), s.dirs[1:2], Wanted{Expect: s.finger}))); !ok {
+		t.Error("drive 2 alone is taken for the bundle that is expected")
+	}
+}
+
+// TestLinkDrives sends a bundle of several drives over a link.
+func TestLinkDrives(t *testing.T) {
+	t.Parallel()
+	s := newSeveral(t, false)
+	list, err := OpenOriginals(t.Context(), s.dirs, Wanted{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := OpenLink(list, 300_000)
+	if err != nil {
+		t.Fatal(err)
+	}
+	spool, inside := t.TempDir(), t.TempDir()
+	if err := l.Send(t.Context(), spool, l.All(), LinkOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	o := oneWay{rand.New(rand.NewPCG(3, 15)), 0.05}
+	o.carry(t, spool, inside)
+	a, err := Receive(t.Context(), inside, ReceiveOptions{})
+	if err != nil || len(a.Missing) == 0 {
+		t.Fatalf("%+v, %v", a, err)
+	}
+	if err := l.Send(t.Context(), inside, a.Missing, LinkOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	for _, o := range list {
+		if err := o.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if a, err = Receive(t.Context(), inside, ReceiveOptions{Wanted: Wanted{Expect: s.finger}}); err != nil || len(a.Missing) > 0 {
+		t.Fatalf("%+v, %v", a, err)
+	}
+	same(t, a.Dir, files(t, filepath.Dir(s.dirs[0])))
+	if _, err := Verify(t.Context(), []string{inside}, VerifyOptions{Expect: s.finger}); err != nil {
+		t.Error(err)
+	}
+}

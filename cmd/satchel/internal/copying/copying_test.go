@@ -1,0 +1,178 @@
+package copying_test
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/satchel-airgap/satchel/bundle"
+	"github.com/satchel-airgap/satchel/cmd/satchel/internal/copying"
+	"github.com/satchel-airgap/satchel/cmd/satchel/internal/jobtest"
+	"github.com/satchel-airgap/satchel/cmd/satchel/internal/pack"
+	"github.com/satchel-airgap/satchel/oci/ocitest"
+	"github.com/satchel-airgap/satchel/oci/proctest"
+)
+
+// staged packs a bundle onto a staging disk, for drives of 6 MiB.
+func staged(t *testing.T) (b *jobtest.Bench, dir string, fp bundle.Fingerprint) {
+	t.Helper()
+	b = jobtest.New(t, 41)
+	var refs []string
+	for i := range 5 {
+		refs = append(refs, b.Push(b.Content.Image(false, b.Content.Layer((1900+100*i)<<10, ocitest.LayerGzip)), "team/app"+string(rune('a'+i)), "v1"))
+	}
+	opts := b.Pack(b.Prepare(jobtest.Images(refs...)), "staging")
+	if err := os.Mkdir(opts.Dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	opts.Dirs, opts.DriveSize = []string{opts.Dir}, 8<<20
+	done, err := pack.Run(t.Context(), opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b, opts.Dir, done.Fingerprint
+}
+
+// dirsIn lists the drive directories of a staging disk.
+func dirsIn(t *testing.T, dir string) (list []string) {
+	t.Helper()
+	all, err := bundle.DriveDirs(dir, "")
+	if err != nil || len(all) < 2 {
+		t.Fatalf("drive directories %v, %v", all, err)
+	}
+	for _, d := range all {
+		list = append(list, d.Dir)
+	}
+	slices.Sort(list)
+	return list
+}
+
+// alike fails unless two directories have the same files.
+func alike(t *testing.T, a, b string) {
+	t.Helper()
+	out, err := proctest.Command(t, "diff", "-r", a, b).CombinedOutput()
+	if err != nil {
+		t.Errorf("%s and %s differ: %v\n%s", a, b, err, out)
+	}
+}
+
+// mounted makes an empty drive, mounted at dir; the function takes it away and puts in the next.
+func mounted(t *testing.T, dir string) {
+	t.Helper()
+	if _, err := exec.LookPath("mount"); err != nil || os.Getuid() != 0 {
+		t.Skip("mounting a tmpfs needs root, and mount")
+	}
+	if out, err := proctest.Command(t, "mount", "-t", "tmpfs", "-o", "size=32m", "satchel-test", dir).CombinedOutput(); err != nil {
+		t.Skipf("mounting a tmpfs is not permitted here: %s", out)
+	}
+}
+
+func unmount(t *testing.T, dir string) {
+	t.Helper()
+	if out, err := proctest.Command(t, "umount", dir).CombinedOutput(); err != nil {
+		t.Errorf("umount %s: %s", dir, out)
+	}
+}
+
+// TestDrives copies a staging disk to as many directories as there are drives, in an order that
+// an earlier run began, back into one, and to one slot.
+func TestDrives(t *testing.T) {
+	b, staging, fp := staged(t)
+	from := dirsIn(t, staging)
+	run := func(ctx context.Context, from, into []string, next func(context.Context, copying.NextDrive) error) (*copying.Result, error) {
+		return copying.Run(ctx, copying.Options{From: from, Into: into, State: t.TempDir(), NextDrive: next, To: b.To()})
+	}
+
+	var places []string
+	for range from {
+		places = append(places, filepath.Join(t.TempDir(), "place"))
+	}
+	if _, err := run(t.Context(), from[1:2], places[:1], nil); err != nil { // drive 2 comes into the first
+		t.Fatal(err)
+	}
+	res, err := run(t.Context(), from, places, nil)
+	if err != nil || len(res.Copies) != len(from) || res.Fingerprint != fp {
+		t.Fatalf("%+v, %v", res, err)
+	}
+	for _, c := range res.Copies {
+		alike(t, c.From, c.Dir)
+		if c.Drive == 2 && (filepath.Dir(c.Dir) != places[0] || !c.Unchanged) {
+			t.Errorf("drive 2 was begun in %s, and is in %s", places[0], c.Dir)
+		}
+	}
+	disk := filepath.Join(t.TempDir(), "disk")
+	if _, err := run(t.Context(), places, []string{disk}, nil); err != nil {
+		t.Fatal(err)
+	}
+	alike(t, staging, disk)
+	if _, err := run(t.Context(), from, places[:len(from)-1], nil); len(from) > 2 && !is[*copying.CountError](err) {
+		t.Errorf("with a place too few: %v", err)
+	}
+}
+
+// TestSlot copies drives one after another to one place: the next one is asked for, and one
+// that is not it is said to be wrong.
+func TestSlot(t *testing.T) {
+	b, staging, fp := staged(t)
+	from, slot, kept := dirsIn(t, staging), t.TempDir(), t.TempDir()
+	mounted(t, slot)
+	in := 1 // drives that were in the slot
+	take := func() {
+		if err := os.CopyFS(filepath.Join(kept, "drive-0"+string(rune('0'+in))), os.DirFS(slot)); err != nil {
+			t.Fatal(err)
+		}
+		unmount(t, slot)
+	}
+	asked := 0
+	next := func(_ context.Context, want copying.NextDrive) error {
+		asked++
+		switch {
+		case asked == 1: // the person presses Enter too early
+			return nil
+		case asked == 2 && want.Why == nil:
+			t.Error("the drive that is still there is taken for the next one")
+		case asked == 2: // and then has taken the drive out, and put none in
+			take()
+			return nil
+		}
+		if asked > 3 {
+			take()
+		}
+		in++
+		mounted(t, slot)
+		return nil
+	}
+	o := copying.Options{From: from, Into: []string{slot}, State: t.TempDir(), To: b.To(), NextDrive: next}
+	res, err := copying.Run(t.Context(), o)
+	if err != nil || len(res.Copies) != len(from) || res.Fingerprint != fp {
+		t.Fatalf("%+v, %v", res, err)
+	}
+	take()
+	for i, dir := range dirsIn(t, kept) {
+		alike(t, from[i], dir)
+	}
+
+	mounted(t, slot)
+	defer unmount(t, slot)
+	o.NextDrive = nil
+	_, err = copying.Run(t.Context(), o)
+	wanted, ok := errors.AsType[*copying.NextDriveError](err)
+	if !ok || len(wanted.Left) != len(from)-1 || !strings.HasSuffix(wanted.Label, "-2") || !strings.HasSuffix(wanted.Finished, "-1") {
+		t.Fatalf("without a terminal: %v", err)
+	}
+	entries, err := fs.ReadDir(os.DirFS(slot), ".")
+	if err != nil || len(entries) != 1 || !strings.HasPrefix(entries[0].Name(), "satchel-") {
+		t.Errorf("the drive has %v, %v", entries, err)
+	}
+}
+
+func is[T error](err error) bool {
+	_, ok := errors.AsType[T](err)
+	return ok
+}
