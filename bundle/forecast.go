@@ -41,6 +41,7 @@ type part struct {
 	lanes    int     // that are written to
 	segments int
 	bytes    int64 // of all files, and what is added to an upper bound
+	has      Protection
 }
 
 // On is what one drive takes of the bundle, by its number from 1.
@@ -74,7 +75,7 @@ func (j Job) Forecast(inv *oci.Inventory, g *oci.Graph, content func(oci.Descrip
 	if err != nil {
 		return Forecast{}, fmt.Errorf("calculate the size of the bundle: %w", err)
 	}
-	r := &forecaster{begin: begin, signers: len(j.Signers), version: j.Version, content: content, noise: newNoise()}
+	r := &forecaster{begin: begin, parity: j.Parity, signers: len(j.Signers), version: j.Version, content: content, noise: newNoise()}
 	return r.run(inv, g)
 }
 
@@ -183,6 +184,7 @@ func deal(blobs []oci.Node, lanes int) [][]oci.Descriptor {
 // forecaster is a bundle that is only counted.
 type forecaster struct {
 	begin       journal.Begin
+	parity      ParityRatio
 	signers     int // how many sign it
 	version     string
 	content     func(oci.Descriptor) ([]byte, bool)
@@ -265,6 +267,9 @@ func (r *forecaster) sum(inv *oci.Inventory) (Forecast, error) {
 		used[s.Lane] = true
 	}
 	if err := r.small(inv, f.parts); err != nil {
+		return f, err
+	}
+	if err := r.addParity(f.parts); err != nil {
 		return f, err
 	}
 	for i := range f.parts {

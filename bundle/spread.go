@@ -234,7 +234,7 @@ func (s *spreading) fill(drives []Capacity, budget []int64) ([]journal.DrivePlan
 // forecast counts the bundle as it is spread. The closing lane is the same each time but for
 // its number.
 func (s *spreading) forecast() (f Forecast, err error) {
-	r := &forecaster{begin: s.begin, signers: len(s.job.Signers), version: s.job.Version, content: s.content, noise: newNoise(), closed: s.closed}
+	r := &forecaster{begin: s.begin, parity: s.job.Parity, signers: len(s.job.Signers), version: s.job.Version, content: s.content, noise: newNoise(), closed: s.closed}
 	f, err = r.run(s.inv, s.g)
 	s.closed = r.closed
 	return f, err

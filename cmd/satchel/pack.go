@@ -32,6 +32,7 @@ type packOptions struct {
 	parallelLayers int
 	restart        bool
 	noVerify       bool
+	parity         string
 	yes            bool
 	noSpaceCheck   bool
 	keepGoing      bool
@@ -97,6 +98,7 @@ the drive can read all of it, and readers open it with --allow-unencrypted alone
 	addLayoutFlags(f, &o.mirror, "with --to: ")
 	addMirrorAPI(f, &o.api)
 	f.BoolVar(&o.noVerify, "no-verify", false, "do not read the bundle back at the end, and print no fingerprint")
+	addParity(f, &o.parity)
 	addStream(f, &o.stream)
 	addSince(f, &o.since)
 	addSites(f, &o.sites)
@@ -160,6 +162,9 @@ func (o packOptions) job(a *app, ui *bundle.UI, dirs []string) (job pack.Options
 	job.Job = bundle.Job{Config: job.Config.Digest(), Recipients: to, Plain: o.noEncryption, SegmentSize: o.segmentSize, Lanes: o.lanes}
 	if err := job.Job.Check(); err != nil {
 		return job, usage(err, "see satchel pack --help")
+	}
+	if job.Job.Parity, err = parityRatio(o.parity); err != nil {
+		return job, err
 	}
 	if job.State, err = xdg("XDG_STATE_HOME", ".local/state"); err != nil {
 		return job, usage(fmt.Errorf("find the directory for journals: %w", err), "set HOME or XDG_STATE_HOME")

@@ -41,13 +41,24 @@ func addParity(f *pflag.FlagSet, ratio *string) {
 	f.Var(givenValue{ratio, "M/N"}, "parity", "write `M/N` parity files: M for each N segments, so that any M of those can be rebuilt, such as 2/20")
 }
 
+// parityRatio reads --parity, the zero value if it is not given.
+func parityRatio(flag string) (r bundle.ParityRatio, err error) {
+	if flag == "" {
+		return r, nil
+	}
+	if r, err = bundle.ParseParityRatio(flag); err != nil {
+		err = usage(err, "give it as --parity 2/20: 2 parity files for each 20 segments")
+	}
+	return r, err
+}
+
 func runParity(ctx context.Context, a *app, trust trustFlags, flag, dir, expect, id string) error {
 	if flag == "" {
 		return usage(errors.New("parity needs --parity M/N"), "2/20, for example, writes 2 parity files for each 20 segments")
 	}
-	ratio, err := bundle.ParseParityRatio(flag)
+	ratio, err := parityRatio(flag)
 	if err != nil {
-		return usage(err, "give it as --parity 2/20: 2 parity files for each 20 segments")
+		return err
 	}
 	want, err := trust.wanted(expect)
 	if err != nil {

@@ -37,6 +37,7 @@ type planOptions struct {
 	sign           signFlags
 	extra          manifests.Extra
 	clusters       clusterFlags
+	parity         string
 	pin            pinFlags
 	registry       registryFlags
 }
@@ -78,6 +79,7 @@ satchel builds, what is in the cache, or what catalogs in directories have.`,
 	f.Var(rateValue{&o.rate}, "rate", "also show how long fetching takes at so many bytes a second, such as 20MB or 160Mbit")
 	f.BoolVar(&o.images, "images", false, "list every image too: its size, what of that others share, and why it is carried (-o json and yaml always do)")
 	addPinFlags(f, &o.pin)
+	addParity(f, &o.parity)
 	addStream(f, &o.stream)
 	addSince(f, &o.since)
 	addSites(f, &o.sites)
@@ -135,6 +137,9 @@ func (o planOptions) job(cmd *cobra.Command, a *app, ui *bundle.UI) (job plan.Op
 	job.Job = bundle.Job{Recipients: to, Plain: o.noEncryption, SegmentSize: o.volumes.segmentSize, Lanes: o.volumes.lanes}
 	if err := job.Job.CheckNumbers(); err != nil {
 		return job, usage(err, "see satchel plan --help")
+	}
+	if job.Job.Parity, err = parityRatio(o.parity); err != nil {
+		return job, err
 	}
 	if job.Job.Signers, err = o.sign.load(ctx, a, ui); err != nil {
 		return job, err

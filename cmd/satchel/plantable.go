@@ -56,6 +56,13 @@ func printPlan(w io.Writer, r *plan.Report, images bool, v view) error {
 	}
 	p.printf("on the drive %s %s, %s\n", how, bundle.FormatSize(r.Written.Bytes), text.Count(r.Written.Segments, "segment", "segments"))
 	p.printf("             %s in clusters of %s\n", bundle.FormatSize(r.Written.OnDrive), bundle.CompactSize(r.Written.Cluster))
+	for i, has := range r.Written.Parity {
+		head := "parity       "
+		if len(r.Written.Parity) > 1 {
+			head += fmt.Sprintf("drive %d: ", i+1)
+		}
+		p.printf("%s%s can be rebuilt\n", head, has)
+	}
 	for i, d := range r.Drives {
 		head := "drives      "
 		if i > 0 {

@@ -258,6 +258,9 @@ func (p *packing) holdBundle(b bundle.SealedError) (err error) {
 // and the sizes of its files.
 func (p *packing) checkAgain(ctx context.Context, b bundle.SealedError) error {
 	err := p.sign(ctx, b.Dir, b.Fingerprint)
+	if err == nil {
+		err = p.addParity(ctx, b.Dir, b.Fingerprint)
+	}
 	switch {
 	case err != nil:
 	case p.opts.NoVerify:

@@ -158,6 +158,9 @@ func (p *packing) release(ctx context.Context, id, dir string, fp bundle.Fingerp
 	if err := p.sign(ctx, dir, fp); err != nil {
 		return err
 	}
+	if err := p.addParity(ctx, dir, fp); err != nil {
+		return err
+	}
 	if err := p.readBack(ctx, id, dir, fp); err != nil {
 		return err
 	}

@@ -324,6 +324,9 @@ func (p *packing) finishDrive(ctx context.Context, k int) error {
 			return fmt.Errorf("verify what was written: %w", err)
 		}
 	}
+	if err := p.addParity(ctx, dir, ""); err != nil {
+		return err
+	}
 	if err := p.w.ReleaseDrive(k); err != nil {
 		return err
 	}

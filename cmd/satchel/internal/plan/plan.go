@@ -82,6 +82,7 @@ func (r *Report) lay(s *bundle.Spread) {
 		return
 	}
 	r.Written.Bytes, r.Written.Segments, r.Written.OnDrive = s.Forecast.Bytes, s.Forecast.Segments, s.Forecast.OnDrive(r.Written.Cluster)
+	r.Written.Parity = parityOf(s.Forecast)
 	r.Spread = &Spread{Lanes: s.Lanes}
 	for i, d := range s.Drives {
 		f := s.Forecast.On(i + 1)

@@ -95,6 +95,15 @@ type Written struct {
 	Cluster int64 `json:"clusterBytes"`
 	// NotEncrypted: who has the drive will be able to read it.
 	NotEncrypted bool `json:"notEncrypted,omitempty"`
+	// Parity is what parity files will be able to rebuild, once for each drive: such as any 2 of 20 segments.
+	Parity []string `json:"parity,omitempty"`
+}
+
+func parityOf(f bundle.Forecast) (list []string) {
+	for _, has := range f.Protections() {
+		list = append(list, has.String())
+	}
+	return list
 }
 
 // Drive is how many drives of a size are needed.
@@ -142,7 +151,7 @@ func (p *planning) report(ctx context.Context) (*Report, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &Report{Written: Written{f.Bytes, f.Upper, f.Segments, f.OnDrive(p.cluster()), p.cluster(), p.opts.Job.Plain}, Images: []Image{}, Gaps: inv.Gaps,
+	r := &Report{Written: Written{f.Bytes, f.Upper, f.Segments, f.OnDrive(p.cluster()), p.cluster(), p.opts.Job.Plain, parityOf(f)}, Images: []Image{}, Gaps: inv.Gaps,
 		Time: p.fetchTime(), Releases: manifests.Releases(inv), Incomplete: manifests.IncompleteOf(inv.Gaps)}
 	if err := p.drives(r, f, all); err != nil {
 		return nil, err
