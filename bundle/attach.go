@@ -42,6 +42,36 @@ func (r *Reader) DriveOf(d oci.Descriptor) int {
 	return r.index.Segments[b.At[0].Segment].Drive
 }
 
+// Here reports whether d can be read now: its drive is here, or a copy of its segments.
+func (r *Reader) Here(d oci.Descriptor) bool {
+	for _, p := range r.index.Blobs[d.Digest].At {
+		seg := r.index.Segments[p.Segment]
+		if _, ok := r.on.of(seg.Drive, seg.Name); !ok {
+			return false
+		}
+	}
+	return true
+}
+
+// Lost detaches the drives that are not where they were, after a read has failed, and gives
+// them; those that are there are attached anew.
+func (r *Reader) Lost(ctx context.Context) (lost []DriveLabel, err error) {
+	for _, d := range r.Drives() {
+		if d.Dir == "" {
+			continue
+		}
+		if _, err := r.Attach(ctx, d.Dir); err == nil {
+			continue
+		}
+		if err := ctx.Err(); err != nil {
+			return lost, err
+		}
+		_ = r.Detach(d.Number) // it leads nowhere
+		lost = append(lost, d.DriveLabel)
+	}
+	return lost, nil
+}
+
 // ForeignDriveError says that a directory has no drive of the bundle that is read.
 type ForeignDriveError struct {
 	Dir    string

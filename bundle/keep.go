@@ -5,14 +5,13 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
-	"fmt"
 	"io"
 	"os"
 	"path/filepath"
 
 	"github.com/satchel-airgap/satchel/bundle/internal/index"
 	"github.com/satchel-airgap/satchel/bundle/internal/media"
-	"github.com/satchel-airgap/satchel/oci"
+	"github.com/satchel-airgap/satchel/bundle/internal/seal"
 )
 
 // keptSegments are copies of segments, which stay when their drive leaves.
@@ -25,27 +24,24 @@ func (k *keptSegments) close() error {
 	return errors.Join(k.dir.Close(), os.RemoveAll(k.dir.Path()))
 }
 
-// Keep copies the segments that ds lie in to a directory of its own below tmp, as they are:
-// encrypted. They are read from there when their drive has left, until the reader is closed.
-func (r *Reader) Keep(ctx context.Context, tmp string, ds []oci.Descriptor) error {
-	need := map[int]bool{}
-	for _, d := range ds {
-		for _, p := range r.index.Blobs[d.Digest].At {
-			need[p.Segment] = true
-		}
-	}
-	if len(need) == 0 {
-		return nil
+// KeepClosing copies the segments of the closing lane, which has the manifests and documents, to a
+// directory of its own below tmp, as they are: encrypted. They are read from there when the
+// last drive has left, until the reader is closed.
+func (r *Reader) KeepClosing(ctx context.Context, tmp string) error {
+	closing := 0
+	for _, s := range r.index.Segments {
+		id, _ := seal.ParseSegment(s.Name)
+		closing = max(closing, id.Lane)
 	}
 	kept, err := r.keptIn(tmp)
 	if err != nil {
 		return err
 	}
-	for i, seg := range r.index.Segments {
-		if !need[i] || kept.names[seg.Name] {
+	for _, s := range r.index.Segments {
+		if id, _ := seal.ParseSegment(s.Name); id.Lane != closing || kept.names[s.Name] {
 			continue
 		}
-		if err := r.keep(ctx, kept, seg); err != nil {
+		if err := r.keep(ctx, kept, s); err != nil {
 			return err
 		}
 	}
@@ -82,35 +78,47 @@ func (r *Reader) keep(ctx context.Context, kept *keptSegments, seg index.Segment
 		return from.unreadable(seg.Name, err)
 	}
 	defer func() { err = errors.Join(err, in.Close()) }()
-	path := filepath.Join(kept.dir.Path(), seg.Name)
-	out, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err := copyKept(ctx, filepath.Join(kept.dir.Path(), seg.Name), in, seg.SHA256, from); err != nil {
+		return err
+	}
+	r.on.mu.Lock()
+	defer r.on.mu.Unlock()
+	kept.names[seg.Name] = true
+	return nil
+}
+
+// copyKept writes the copy of a segment; of one that failed nothing is left.
+func copyKept(ctx context.Context, path string, in *media.File, sum string, from place) (err error) {
+	out, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
 		return &media.Error{Op: "write", Path: path, Err: err}
 	}
-	h := sha256.New()
-	buf := make([]byte, hashBuf)
+	defer func() {
+		if err != nil {
+			err = also(err, os.Remove(path))
+		}
+	}()
+	h, buf := sha256.New(), make([]byte, hashBuf)
 	for err == nil {
 		var n int
 		n, err = in.Read(buf)
 		h.Write(buf[:n])
 		if _, werr := out.Write(buf[:n]); werr != nil {
-			return errors.Join(&media.Error{Op: "write", Path: path, Err: werr}, out.Close())
+			return also(&media.Error{Op: "write", Path: path, Err: werr}, out.Close())
 		}
-		if err == nil {
-			err = ctx.Err()
+		if ctx.Err() != nil {
+			return also(ctx.Err(), out.Close())
 		}
 	}
-	if err != io.EOF {
-		return errors.Join(from.unreadable(seg.Name, err), out.Close())
+	name := filepath.Base(path)
+	if !errors.Is(err, io.EOF) {
+		return also(from.unreadable(name, err), out.Close())
 	}
-	if hex.EncodeToString(h.Sum(nil)) != seg.SHA256 {
-		return errors.Join(from.unreadable(seg.Name, fmt.Errorf("its SHA-256 differs from the recorded one")), out.Close())
+	if hex.EncodeToString(h.Sum(nil)) != sum {
+		return also(from.unreadable(name, errors.New("its SHA-256 differs from the recorded one")), out.Close())
 	}
 	if err := out.Close(); err != nil {
 		return &media.Error{Op: "write", Path: path, Err: err}
 	}
-	r.on.mu.Lock()
-	defer r.on.mu.Unlock()
-	kept.names[seg.Name] = true
 	return nil
 }

@@ -1,6 +1,7 @@
 package bundle
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -24,11 +25,11 @@ type place struct {
 
 // put takes a drive in. It gives the one with that number that was there, nil if none was.
 func (p *mounted) put(d *driveDir) (old *driveDir) {
-	old = p.take(d.drive.Drive)
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	old = p.remove(d.drive.Drive)
 	p.drives = append(p.drives, d)
-	slices.SortFunc(p.drives, func(a, b *driveDir) int { return a.drive.Drive - b.drive.Drive })
+	slices.SortFunc(p.drives, func(a, b *driveDir) int { return cmp.Compare(a.drive.Drive, b.drive.Drive) })
 	return old
 }
 
@@ -36,6 +37,10 @@ func (p *mounted) put(d *driveDir) (old *driveDir) {
 func (p *mounted) take(number int) *driveDir {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	return p.remove(number)
+}
+
+func (p *mounted) remove(number int) *driveDir {
 	i := slices.IndexFunc(p.drives, func(d *driveDir) bool { return d.drive.Drive == number })
 	if i < 0 {
 		return nil

@@ -140,6 +140,11 @@ func (s *seals) readIndex(key keys.Key) (*index.Index, error) {
 	if idx.Header.Bundle != s.bundle.Bundle || idx.Header.Has(seal.Plain) != s.plain() || !inOrder(idx.Segments, len(s.bundle.Drives)) {
 		return nil, s.damage(name, "and bundle.json disagree about the bundle or its drives", nil)
 	}
+	for _, b := range idx.Blobs {
+		if first, last := b.At[0], b.At[len(b.At)-1]; idx.Segments[first.Segment].Drive != idx.Segments[last.Segment].Drive {
+			return nil, s.damage(name, "has a blob that lies on two drives", nil)
+		}
+	}
 	for _, d := range s.drives() {
 		if !d.agrees(idx) {
 			return nil, s.damage(name, "and drive.json disagree about the segments", nil)

@@ -115,12 +115,13 @@ func (o *opened) close() (err error) {
 
 // names are all drives of the bundle, nil for a bundle of one.
 func (at located) names() (list []DriveLabel) {
-	p := at.last
-	if p == nil {
-		p = &at.earlier[0]
+	all := slices.Clone(at.earlier)
+	if at.last != nil {
+		all = append(all, *at.last)
 	}
-	for n := 1; n <= p.of; n++ {
-		list = append(list, DriveLabel{p.id, n, p.of})
+	of := slices.MaxFunc(all, func(a, b location) int { return cmp.Compare(a.of, b.of) })
+	for n := 1; n <= of.of; n++ {
+		list = append(list, DriveLabel{of.id, n, of.of})
 	}
 	return list
 }
@@ -229,7 +230,7 @@ func (o *opened) verify(ctx context.Context, opts VerifyOptions) (r *Report, fou
 
 // describe says which bundle it is.
 func (o *opened) describe(r *Report) {
-	if o.last == nil {
+	if o.last == nil { // then an earlier one is here, which says how many there are
 		r.Bundle = o.names[0].Bundle
 		return
 	}

@@ -318,8 +318,7 @@ func TestOpenDrives(t *testing.T) {
 		}
 	}()
 	all := append(slices.Clone(s.graph.Blobs), s.graph.Manifests...)
-	keep := descriptorsOf(s.graph.Manifests)
-	if err := r.Keep(t.Context(), t.TempDir(), keep); err != nil {
+	if err := r.KeepClosing(t.Context(), t.TempDir()); err != nil {
 		t.Fatal(err)
 	}
 	if err := r.Detach(3); err != nil {
@@ -344,13 +343,6 @@ func TestOpenDrives(t *testing.T) {
 			}
 		}
 	}
-}
-
-func descriptorsOf(nodes []oci.Node) (list []oci.Descriptor) {
-	for _, n := range nodes {
-		list = append(list, n.Descriptor)
-	}
-	return list
 }
 
 func readAll(src oci.Source, d oci.Descriptor) error {

@@ -37,7 +37,7 @@ type unpackOptions struct {
 func newUnpack(a *app) *cobra.Command {
 	var o unpackOptions
 	cmd := &cobra.Command{
-		Use:   "unpack -i KEY --to HOST[:PORT][/NAMESPACE] DIR",
+		Use:   "unpack -i KEY --to HOST[:PORT][/NAMESPACE] DIR [DIR ...]",
 		Short: "Push a bundle into the mirror registry",
 		Long: `unpack opens the bundle in DIR with a key and pushes what the mirror registry does
 not have yet: blobs first, in the order as stored on the drive, then
@@ -47,6 +47,11 @@ Interrupted in any way, the same command pushes what is still missing.
 An image keeps its path: quay.io/example/app:1.0 becomes
 HOST/NAMESPACE/example/app:1.0, with the same digest. A release goes to
 openshift/release-images and openshift/release there.
+
+Of a bundle on several drives, the last one comes first, then the others in any
+order: all at once, each with its DIR, or one after another into the same DIR. unpack
+asks for them by their labels, if the mirror lacks something that they have. While
+the last drive is out, its manifests are kept in TMPDIR, encrypted.
 
 With --output-dir, and when the mirror has every image, unpack writes the YAML
 that makes a cluster pull from the mirror, with APPLY.md, the steps to
@@ -167,14 +172,14 @@ func (o unpackOptions) open(ctx context.Context, a *app, command string, dirs []
 	if job.Receipts, err = o.receipts(ctx, a, want.Trust); err != nil {
 		return err
 	}
-	if dirs, err = a.choose(ctx, dirs, wanted{want.Expect, o.reader.bundle, want.Trust}); err != nil {
-		return err
-	}
-	r, err := a.openBundle(ctx, dirs, want, ids)
+	r, err := a.openDrives(ctx, dirs, wanted{want.Expect, o.reader.bundle, want.Trust}, want, ids)
 	if err != nil {
 		return err
 	}
 	a.saySigned(r)
+	if len(r.Drives()) > 0 {
+		job.Drives = a.slotsFor(r, dirs)
+	}
 	client := o.registry.client(a)
 	err = run(r, client, job)
 	client.Close()

@@ -126,7 +126,7 @@ type signaturePlace struct {
 func (u *unpacking) signaturePlaces() (list []signaturePlace, end func(), err error) {
 	end = func() {}
 	if u.Unasked || u.DryRun {
-		return []signaturePlace{{"", manifests.CarriedSignatures(u.images, u.src)}}, end, nil
+		return []signaturePlace{{"", manifests.CarriedSignatures(u.images, asking{u})}}, end, nil
 	}
 	nodes, client, err := u.nodes()
 	if err != nil {

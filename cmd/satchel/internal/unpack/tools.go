@@ -25,7 +25,7 @@ func (u *unpacking) writeTools(ctx context.Context) error {
 				}
 				did, err := out.Dir.AddLarge(outdir.Large{
 					Name: facts.ToolFile(t), Mode: 0o755, SHA256: t.SHA256.Encoded(),
-					Write: func(w io.Writer) error { return manifests.ExtractTool(ctx, u.src, facts, t, w) },
+					Write: func(w io.Writer) error { return manifests.ExtractTool(ctx, asking{u}, facts, t, w) },
 				})
 				if err != nil {
 					return fmt.Errorf("release %s: %w", facts.Version, err)

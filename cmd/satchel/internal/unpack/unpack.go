@@ -47,6 +47,7 @@ type Options struct {
 	Report       *Report          // is filled with what was found and done; nil for none
 	AllowShrink  bool             // move catalogs also where packages, channels or versions go
 	Receipts     Receipts
+	Drives       Drives // brings drives of the bundle that are not here; nil: nobody can
 	State        string // a directory of this host, for what an interrupted run has begun and read back; "" for none
 }
 
@@ -329,26 +330,4 @@ func toPush(missing *transport.Missing) string {
 		return "no blob to push, only manifests or tags of " + text.Count(len(missing.Images), "image", "images")
 	}
 	return fmt.Sprintf("%s to push, %s", text.Count(len(missing.Blobs), "blob", "blobs"), bundle.FormatSize(total(missing.Blobs)))
-}
-
-// push pushes the deliveries in the drive's order.
-func (u *unpacking) push(ctx context.Context, list []transport.Delivery) error {
-	if err := u.lacks(u.unfetched(list)); err != nil {
-		return err
-	}
-	byDigest := make(map[digest.Digest]transport.Delivery, len(list))
-	blobs := make([]oci.Descriptor, 0, len(list))
-	for _, d := range list {
-		byDigest[d.Blob.Digest] = d
-		blobs = append(blobs, d.Blob)
-	}
-	bar := u.Progress("pushing", 0, total(list))
-	defer bar.End()
-	return u.mirror.Blobs(ctx, notice.Counted(bar, u.src), func(yield func(transport.Delivery) bool) {
-		for d := range u.r.Order(blobs) {
-			if !yield(byDigest[d.Digest]) {
-				return
-			}
-		}
-	})
 }

@@ -1,0 +1,153 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/satchel-airgap/satchel/bundle"
+	"github.com/satchel-airgap/satchel/oci/text"
+)
+
+// driveSlots are the directories into which the drives of a bundle are put one after another.
+type driveSlots struct {
+	a    *app
+	r    *bundle.Reader
+	dirs []string // as they were named
+	tmp  string   // for what is still needed of the last drive when it leaves
+	t    *terminal
+}
+
+func (a *app) slotsFor(r *bundle.Reader, dirs []string) *driveSlots {
+	return &driveSlots{a: a, r: r, dirs: dirs, tmp: os.TempDir(), t: &terminal{}}
+}
+
+// Bring is for [unpack.Drives]: it asks on the terminal for one of the drives, by its label,
+// until it is here.
+func (s *driveSlots) Bring(ctx context.Context, need []bundle.DriveLabel) error {
+	here, err := s.look(ctx, need, func(error) {}) // it may be there already
+	if here || err != nil {
+		return err
+	}
+	if s.t.open() != nil {
+		return &bundle.AwayError{Drives: need}
+	}
+	if err := s.clear(ctx, need); err != nil {
+		return err
+	}
+	for {
+		if err := s.ask(ctx, need); err != nil {
+			return err
+		}
+		here, err := s.look(ctx, need, func(err error) { s.a.warn("%s", text.Printable(text.OneLine(err.Error()))) })
+		if here || err != nil {
+			return err
+		}
+	}
+}
+
+// look attaches the drives that are in the slots, and reports whether one is there that is
+// needed. say gets what is wrong with a slot.
+func (s *driveSlots) look(ctx context.Context, need []bundle.DriveLabel, say func(error)) (here bool, err error) {
+	for _, dir := range s.dirs {
+		taken, err := s.r.Attach(ctx, dir)
+		if ctx.Err() != nil {
+			return false, ctx.Err()
+		}
+		if err != nil {
+			say(err)
+		}
+		for _, d := range taken {
+			if slices.Contains(need, d) {
+				here = true
+				continue
+			}
+			say(fmt.Errorf("%s has %s, which is not needed now", dir, d))
+		}
+	}
+	return here, nil
+}
+
+// clear lets go of the drives that are not needed now, if there is no slot without one.
+func (s *driveSlots) clear(ctx context.Context, need []bundle.DriveLabel) error {
+	var in []bundle.Drive
+	for _, d := range s.r.Drives() {
+		if d.Dir != "" && !slices.Contains(need, d.DriveLabel) {
+			in = append(in, d)
+		}
+	}
+	free := slices.ContainsFunc(s.dirs, func(dir string) bool {
+		return !slices.ContainsFunc(in, func(d bundle.Drive) bool { return isWithin(d.Dir, dir) })
+	})
+	if free {
+		return nil
+	}
+	for _, d := range in {
+		if d.Number == d.Of {
+			if err := s.r.KeepClosing(ctx, s.tmp); err != nil {
+				return fmt.Errorf("keep what is still needed of %s in %s (TMPDIR): %w", d.DriveLabel, s.tmp, err)
+			}
+		}
+		if err := s.r.Detach(d.Number); err != nil {
+			return err
+		}
+		s.a.info("%s may leave %s", d.DriveLabel, text.Printable(d.Dir))
+	}
+	return nil
+}
+
+// isWithin reports whether a directory is dir, or below it.
+func isWithin(of, dir string) bool {
+	abs, err := filepath.Abs(dir)
+	if err != nil {
+		return false
+	}
+	rel, err := filepath.Rel(abs, of)
+	return err == nil && rel != ".." && !strings.HasPrefix(rel, ".."+string(filepath.Separator))
+}
+
+// ask waits until somebody says that a drive is in its slot.
+func (s *driveSlots) ask(ctx context.Context, need []bundle.DriveLabel) error {
+	var names []string
+	for _, d := range need {
+		names = append(names, d.Label())
+	}
+	what := "drive " + names[0]
+	if len(names) > 1 {
+		what = "one of the drives " + text.And(names)
+	}
+	answer, err := s.t.ask(ctx, fmt.Sprintf("Mount %s in %s (Enter: it is there, q: stop) ", what, strings.Join(s.dirs, " or ")), false)
+	if err != nil {
+		return err
+	}
+	if typed := strings.ToLower(strings.TrimSpace(answer)); typed == "q" || typed == "quit" {
+		return errors.Join(errAnswer, &bundle.AwayError{Drives: need})
+	}
+	return nil
+}
+
+// openDrives is choose and openBundle for a command that can wait for drives: where the last drive
+// is not there, which comes first, it asks for it.
+func (a *app) openDrives(ctx context.Context, dirs []string, w wanted, want bundle.Wanted, ids []bundle.Identity) (*bundle.Reader, error) {
+	t := &terminal{}
+	for {
+		chosen, err := a.choose(ctx, dirs, w)
+		var r *bundle.Reader
+		if err == nil {
+			r, err = a.openBundle(ctx, chosen, want, ids)
+		}
+		away, ok := errors.AsType[*bundle.AwayError](err)
+		if !ok || t.open() != nil {
+			return r, err
+		}
+		a.warn("%s", text.Printable(away.Error()))
+		s := driveSlots{a: a, dirs: dirs, t: t}
+		if err := s.ask(ctx, away.Drives); err != nil {
+			return nil, err
+		}
+	}
+}
