@@ -171,6 +171,7 @@ func (a *app) choose(ctx context.Context, dirs []string, w wanted) ([]string, er
 // are of the bundle that the first one stands for.
 func (a *app) chooseEach(ctx context.Context, dirs []string, w wanted, one bool) (all [][]string, err error) {
 	var of []picked
+	w = byID(dirs, w)
 	for _, dir := range dirs {
 		p, err := a.pick(ctx, dir, w)
 		if err != nil {
@@ -190,6 +191,24 @@ func (a *app) chooseEach(ctx context.Context, dirs []string, w wanted, one bool)
 		all = append(all, p.dirs)
 	}
 	return all, nil
+}
+
+// byID names the bundle by its ID that the fingerprint is of, if there are several directories: of the
+// drives of a bundle only the last one has the fingerprint.
+func byID(dirs []string, w wanted) wanted {
+	if w.expect == "" || w.id != "" || len(dirs) < 2 {
+		return w
+	}
+	for _, dir := range dirs {
+		list, _, _ := bundle.List(dir, "") // an error comes again
+		for _, f := range list {
+			if f.Fingerprint == w.expect && f.Of > 0 {
+				w.id, w.expect = f.Bundle, ""
+				return w
+			}
+		}
+	}
+	return w
 }
 
 // pick is choose for one directory.

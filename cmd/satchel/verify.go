@@ -157,6 +157,7 @@ func (f foundDrives) dirs() []string {
 // toVerify lists the bundles in dirs.
 func (a *app) toVerify(dirs []string, w wanted) (list []foundDrives, err error) {
 	var all []bundle.Found
+	w = byID(dirs, w)
 	for _, dir := range dirs {
 		found, err := a.found(dir, w)
 		if err != nil {
