@@ -2,6 +2,7 @@ package bundle
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -126,7 +127,7 @@ func restartable(dir, state string, job Job) (*location, error) {
 	}
 	if root { // each in its own directory
 		found = slices.DeleteFunc(found, func(p location) bool {
-			return p.sealed || ofOther(journalPath(state, p.id), job)
+			return p.sealed || p.isReleased(state) || ofOther(journalPath(state, p.id), job)
 		})
 	}
 	if len(found) == 0 {
@@ -136,6 +137,9 @@ func restartable(dir, state string, job Job) (*location, error) {
 	for i, p := range found {
 		if p.sealed {
 			return nil, isFinished(p)
+		}
+		if p.isReleased(state) {
+			return nil, finishedDrive(p)
 		}
 		if p.complete && p.copied {
 			return nil, lostSeal(p)
@@ -168,6 +172,22 @@ func free(found []location, state string, root bool, job Job) (list []location, 
 		}
 	}
 	return list, nil
+}
+
+// isReleased reports whether it is a finished drive of several, and nothing here says that its
+// bundle is not finished too.
+func (p location) isReleased(state string) bool {
+	if !p.isEarlier() {
+		return false
+	}
+	st, err := journal.Peek(journalPath(state, p.id))
+	return err != nil || st.Sealed != nil
+}
+
+// finishedDrive refuses to take a finished drive for something else.
+func finishedDrive(p location) error {
+	return &RefusedError{Dir: p.dir, Reason: fmt.Sprintf("it holds drive %s, one of %d of bundle %s, which is finished", seal.Label(p.id, p.drive), p.of, p.id),
+		hint: anotherDir, beside: true}
 }
 
 // isFinished refuses to delete a finished bundle.

@@ -127,6 +127,8 @@ func resume(ctx context.Context, p location, state string, job Job, rehash Rehas
 func (p location) resume(ctx context.Context, jnl *journal.Journal, st *journal.State, job Job, rehash Rehash) (*Writer, error) {
 	how := job.differs(st.Begin)
 	switch {
+	case st.Sealed != nil && p.isEarlier():
+		return nil, errors.Join(finishedDrive(p), jnl.Close())
 	case !p.sealed && st.Sealed != nil && (how == "" || !p.wasSealed(st)):
 		return nil, errors.Join(p.unsealed(st, how), jnl.Close())
 	case !p.sealed && st.Sealed != nil:
@@ -231,6 +233,9 @@ func noJournal(p location) error {
 	if p.id == "" {
 		return &RefusedError{Dir: p.dir, Reason: "its drive.json is not one of satchel's, or is damaged",
 			hint: "name another directory"}
+	}
+	if p.isEarlier() {
+		return finishedDrive(p)
 	}
 	if p.sealed {
 		return sealedOther(p, "on another host, or its state on this host was deleted")

@@ -67,6 +67,10 @@ func (w *Writer) SealDrive(ctx context.Context, number int) error {
 	if err := t.commit(); err != nil {
 		return err
 	}
+	if len(w.of(t)) == 0 { // whoever looks at it alone could not tell what kind of bundle it is of
+		return &RefusedError{Dir: t.path(), Reason: fmt.Sprintf("nothing is left for drive %s: all that was to go on it was left out", t.label), Unfinished: true,
+			hint: "delete the unfinished bundle and start again: what is left goes on fewer drives"}
+	}
 	if err := ctx.Err(); err != nil {
 		return err
 	}

@@ -37,9 +37,13 @@ func (t *target) named(err error) error {
 
 // open makes a drive's directory known to the writer.
 func (w *Writer) open(t *target, dir string) (err error) {
+	if err := t.close(false); err != nil { // what an earlier try has left
+		return t.named(err)
+	}
 	if t.dir, err = media.OpenDir(dir); err != nil {
 		return t.named(err)
 	}
+	t.free = make(chan *lane, w.begin.Lanes)
 	t.at = t.dir.Path()
 	first, n := (t.number-1)*w.begin.Lanes, w.begin.Lanes
 	if t == w.last() {
@@ -86,6 +90,6 @@ func (t *target) close(keep bool) error {
 		errs = append(errs, l.close(keep), l.fast.Close())
 	}
 	errs = append(errs, t.dir.Close())
-	t.dir, t.lanes, t.free = nil, nil, nil
+	t.dir, t.lanes = nil, nil
 	return errors.Join(errs...)
 }

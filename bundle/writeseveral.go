@@ -36,7 +36,7 @@ func (w *Writer) Drives() (list []DriveState) {
 		if t.dir != nil {
 			d.Dir = t.path()
 		}
-		_, d.Begun = w.sessions[t.number]
+		d.Begun = len(w.of(t)) > 0
 		if len(w.begin.Drives) > 0 {
 			d.Need = w.begin.Drives[i].Need
 		}
@@ -142,7 +142,7 @@ func (w *Writer) Attach(ctx context.Context, number int, place string, rehash Re
 		return t.named(err)
 	}
 	defer func() { _ = unlock() }() // the drive has begun or not
-	dir, begun, err := w.standing(t, place)
+	dir, begun, complete, err := w.standing(t, place)
 	if err != nil {
 		return err
 	}
@@ -152,6 +152,9 @@ func (w *Writer) Attach(ctx context.Context, number int, place string, rehash Re
 		}
 	}
 	at := w.sessions[number]
+	if complete {
+		at.Mount = "" // it was not read back, or not as it was written: each segment is hashed
+	}
 	if err := w.open(t, dir); err != nil {
 		return err
 	}
@@ -159,45 +162,65 @@ func (w *Writer) Attach(ctx context.Context, number int, place string, rehash Re
 		return err
 	}
 	if begun {
-		return w.restore(ctx, t, at, rehash)
+		err = w.restore(ctx, t, at, rehash)
+	} else {
+		err = w.start(t)
 	}
-	return w.start(t)
+	if err != nil {
+		w.letGo(t)
+	}
+	return err
+}
+
+// letGo takes a drive back that could not be attached.
+func (w *Writer) letGo(t *target) {
+	w.mu.Lock()
+	for d, l := range w.held {
+		if l.on == t {
+			delete(w.held, d)
+		}
+	}
+	w.mu.Unlock()
+	if t == w.last() {
+		w.closing = make(chan *lane, 1)
+	}
+	_ = t.close(false) // nothing is open in it
 }
 
 // standing finds a drive of the bundle in a place.
-func (w *Writer) standing(t *target, place string) (dir string, begun bool, err error) {
+func (w *Writer) standing(t *target, place string) (dir string, begun, complete bool, err error) {
 	found, err := find(place)
 	if err != nil {
-		return "", false, t.named(err)
+		return "", false, false, t.named(err)
 	}
 	wrong := &WrongDriveError{Dir: place, Want: t.label}
 	for _, p := range found {
 		switch {
 		case p.id != w.begin.Bundle:
 		case p.drive == t.number:
-			return p.dir, true, nil
+			return p.dir, true, p.complete, nil
 		case p.drive > 0 && p.drive <= len(w.drives):
 			other := w.drives[p.drive-1]
 			wrong.Have, wrong.Finished = other.label, other.done != nil
 		}
 	}
 	if wrong.Have != "" {
-		return "", false, wrong
+		return "", false, false, wrong
 	}
 	abs, err := filepath.Abs(place)
 	if err != nil {
-		return "", false, &media.Error{Op: "look into", Path: place, Err: err}
+		return "", false, false, &media.Error{Op: "look into", Path: place, Err: err}
 	}
 	there := w.sessions[t.number].Dir
 	for _, s := range w.of(t) { // drive.json may be lost, and the journal knows what it said
 		if info, err := os.Lstat(filepath.Join(there, segmentName(s, w.begin.Plain))); err == nil && isIn(there, abs) && info.Size() == s.Size {
-			return there, true, nil
+			return there, true, false, nil
 		}
 	}
 	if len(w.of(t)) > 0 {
-		return "", false, wrong
+		return "", false, false, wrong
 	}
-	return "", false, nil
+	return "", false, false, nil
 }
 
 // newDir makes sure that a drive can begin in a place, and gives its directory.
@@ -244,6 +267,10 @@ func ResumeOn(ctx context.Context, places []string, state string, job Job, rehas
 	}
 	for _, id := range s.unfinished {
 		w, err := s.resume(ctx, id, rehash)
+		var refused *RefusedError
+		if errors.As(err, &refused) && refused.beside && s.root {
+			continue
+		}
 		if w != nil || err != nil {
 			return w, err
 		}
@@ -307,8 +334,8 @@ func (s *gathering) look() error {
 }
 
 // known is the newest unfinished bundle of the job that this host has begun in one of the
-// places, or of which every drive that was begun is finished, wherever that was; "" if there is
-// none.
+// places, or, where drives are put in one after another, of which every drive that was begun is
+// finished, wherever that was; "" if there is none.
 func (s *gathering) known() (id string) {
 	var newest time.Time
 	for _, st := range journals(s.state) {
@@ -316,7 +343,7 @@ func (s *gathering) known() (id string) {
 		if b.Count() < 2 || st.Sealed != nil || st.GivenUp || s.job.differs(b) != "" || b.Created.Before(newest) {
 			continue
 		}
-		if s.begunIn(st) || len(st.Done) > 0 && len(st.Done) == len(st.Sessions) {
+		if s.begunIn(st) || s.root && len(st.Done) > 0 && len(st.Done) == len(st.Sessions) {
 			id, newest = b.Bundle, b.Created
 		}
 	}
@@ -384,9 +411,12 @@ func (s *gathering) resume(ctx context.Context, id string, rehash Rehash) (*Writ
 
 // notThis says why a drive of a bundle is in the way.
 func notThis(p location, st *journal.State, how string) error {
+	if st.Sealed != nil && p.isEarlier() {
+		return finishedDrive(p)
+	}
 	what := fmt.Sprintf("it holds drive %s", seal.Label(p.id, p.drive))
 	if st.Sealed != nil {
-		return &RefusedError{Dir: p.dir, Reason: what + " of a finished bundle", hint: "mount the last drive of that bundle too to compare it with the configuration, or " + anotherDir}
+		return &RefusedError{Dir: p.dir, Reason: what + " of a bundle that was finished elsewhere, and is not finished here", Unfinished: true, hint: anotherDir}
 	}
 	return &RefusedError{Dir: p.dir, Reason: what + " of an unfinished bundle that was started " + how, Unfinished: true,
 		hint: "run the original command to resume it, name another directory, or delete it and start again"}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -22,8 +23,19 @@ func packDirectories(cmd *cobra.Command, args []string) error {
 	if len(args) > bundle.MaxDrives {
 		return usage(fmt.Errorf("%d directories: a bundle is on at most %d drives", len(args), bundle.MaxDrives), "take larger drives")
 	}
+	var paths []string
+	for _, dir := range args {
+		path, err := filepath.Abs(dir)
+		if to, lerr := filepath.EvalSymlinks(dir); err == nil && lerr == nil {
+			path, err = filepath.Abs(to)
+		}
+		if err != nil {
+			return err
+		}
+		paths = append(paths, path)
+	}
 	for i, dir := range args {
-		if slices.Contains(args[:i], dir) {
+		if slices.Contains(paths[:i], paths[i]) {
 			return usage(fmt.Errorf("%s is named twice", dir), "name a directory for each drive, or one with --drive-size")
 		}
 	}

@@ -73,13 +73,13 @@ func (p *packing) makeRoom(ctx context.Context, job bundle.Job) error {
 		if _, err := bundle.Prepare(p.opts.Dir, 0); err != nil {
 			return err
 		}
-		return p.enough(f, room, 0, false)
+		return p.enough(p.opts.Dir, f, room, 0, false)
 	}
 	more, err := bundle.Deletable(p.opts.Dir, p.opts.State, job, room.Cluster)
 	if err != nil {
 		return err
 	}
-	if err := p.enough(f, room, more, false); err != nil {
+	if err := p.enough(p.opts.Dir, f, room, more, false); err != nil {
 		return err
 	}
 	dir, id, err := bundle.Unfinished(p.opts.Dir, p.opts.State, job)
@@ -114,12 +114,12 @@ func (p *packing) stillFits(ctx context.Context) error {
 }
 
 // enough compares the free space with what is needed, unless nobody knows it.
-func (p *packing) enough(f bundle.Forecast, room bundle.Space, more int64, begun bool) error {
+func (p *packing) enough(dir string, f bundle.Forecast, room bundle.Space, more int64, begun bool) error {
 	if room.Unknown {
-		p.Warn("the file system of %s does not report how much space it has: %s are needed", p.opts.Dir, bundle.FormatSize(f.OnDrive(room.Cluster)))
+		p.Warn("the file system of %s does not report how much space it has: %s are needed", dir, bundle.FormatSize(f.OnDrive(room.Cluster)))
 		return nil
 	}
-	err := f.CheckRoom(p.opts.Dir, room, more)
+	err := f.CheckRoom(dir, room, more)
 	var space *bundle.SpaceError
 	if !errors.As(err, &space) {
 		return err

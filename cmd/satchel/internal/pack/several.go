@@ -233,19 +233,18 @@ func (p *packing) needing(err error) error {
 func (p *packing) createSeveral(job bundle.Job) (err error) {
 	n := len(job.Spread.Drives)
 	var places []string
-	for k := 1; k <= n && (k == 1 || !p.slots.staging); k++ {
+	if p.slots.staging && n == 1 {
+		places = p.slots.dirs // as without a size
+	}
+	for k := 1; k <= n && len(places) == k-1 && (k == 1 || !p.slots.staging); k++ {
 		place, err := p.slots.place(k)
 		if err != nil {
 			return err
 		}
-		if place == "" || p.slots.staging && n == 1 {
-			break
+		if place != "" {
+			places = append(places, place)
+			p.slots.in[k] = place
 		}
-		places = append(places, place)
-		p.slots.in[k] = place
-	}
-	if p.slots.staging && n == 1 {
-		places = p.slots.dirs
 	}
 	p.w, err = bundle.CreateOn(places, p.opts.State, job, p.Inventory())
 	if err != nil {
@@ -279,7 +278,7 @@ func (p *packing) roomLeft(f bundle.Forecast) error {
 		if err != nil {
 			return err
 		}
-		if err := p.enough(f.On(d.Number), room, 0, true); err != nil {
+		if err := p.enough(d.Dir, f.On(d.Number), room, 0, true); err != nil {
 			return err
 		}
 	}

@@ -261,6 +261,9 @@ func (p *packing) nextDrives(ctx context.Context) (group []int, err error) {
 			if dir, err = p.slots.place(d.Number); err != nil {
 				return nil, err
 			}
+			if dir == "" && len(group) == 0 {
+				return nil, p.noPlace(d)
+			}
 			if dir == "" || len(group) > 0 && p.onSame(on, dir) {
 				break
 			}
@@ -275,6 +278,17 @@ func (p *packing) nextDrives(ctx context.Context) (group []int, err error) {
 		on = append(on, bundle.MountOf(dir))
 	}
 	return group, nil
+}
+
+// noPlace says that a drive is wanted whose place a later one has.
+func (p *packing) noPlace(d bundle.DriveState) error {
+	e := &NextDriveError{Label: d.Label, Dir: p.slots.dirs[0], Need: d.Need, Begun: d.Begun, Of: len(p.w.Drives())}
+	for k, dir := range p.slots.in {
+		if dir == e.Dir {
+			e.Why = &bundle.WrongDriveError{Dir: dir, Want: d.Label, Have: p.w.Drives()[k-1].Label}
+		}
+	}
+	return e
 }
 
 // onSame reports whether a place is on one of the mounts, or on one that nothing is known of.
