@@ -243,11 +243,13 @@ func (c *Copying) lookAtFiles() error {
 	}
 	body, err := c.into.ReadFile(seal.ExtrasName, seal.MaxSize)
 	if err != nil {
-		return nil //nolint:nilerr // one that cannot be read is written anew
+		//lint:ignore nilerr one that cannot be read is written again
+		return nil
 	}
 	extras, err := seal.ParseExtras(body)
 	if err != nil || extras.Bundle != c.from.Bundle {
-		return nil //nolint:nilerr // as above
+		//lint:ignore nilerr as above
+		return nil
 	}
 	for _, f := range extras.Files {
 		if known[f.Name] != f {
