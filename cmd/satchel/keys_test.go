@@ -57,6 +57,12 @@ func (b *bench) run(args ...string) (code int, said string) {
 // standard input is a pipe all the same.
 func (b *bench) typed(lines []string, args ...string) (code int, said string) {
 	b.t.Helper()
+	return b.typedAfter(func(int) {}, lines, args...)
+}
+
+// typedAfter is typed; before the line of that number is typed, before is called.
+func (b *bench) typedAfter(before func(n int), lines []string, args ...string) (code int, said string) {
+	b.t.Helper()
 	keystest.Program(b.t, "script")
 	var words []string
 	for _, a := range args {
@@ -74,8 +80,9 @@ func (b *bench) typed(lines []string, args ...string) (code int, said string) {
 		b.t.Fatal(err)
 	}
 	seen := 0
-	for _, line := range lines {
+	for n, line := range lines {
 		b.wait(&out, &seen)
+		before(n)
 		if _, err := in.Write([]byte(line)); err != nil {
 			b.t.Fatal(err)
 		}
