@@ -17,13 +17,6 @@ func readConfig(name string) ([]byte, error) {
 	return os.ReadFile(name)
 }
 
-func checkArchiveSize(cfg *manifests.Config, name string, segmentSize int64) error {
-	if limit := cfg.ArchiveSize << 30; limit > 0 && segmentSize > limit {
-		return usage(fmt.Errorf("--segment-size is above the archiveSize of %d GiB in %s", cfg.ArchiveSize, name), "leave one of the two out")
-	}
-	return nil
-}
-
 // loadSet reads the configuration that command carries out.
 func loadSet(command, name string, extra manifests.Extra, clusters []*manifests.Cluster) (*manifests.Config, error) {
 	if name == "" {

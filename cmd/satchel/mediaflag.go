@@ -10,6 +10,7 @@ import (
 
 	"github.com/satchel-airgap/satchel/bundle"
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/profile"
+	"github.com/satchel-airgap/satchel/manifests"
 )
 
 // volumes are the numbers of --media, and of the flags that take their place.
@@ -45,8 +46,8 @@ func addMedia(f *pflag.FlagSet, to *profile.Profile) {
 	f.Var(mediaValue{to}, "media", "`MEDIA` that the bundle is for: "+strings.Join(profile.Names(), ", ")+", or the size of a volume; it sets how much goes onto each, the size of files, and the lanes (--segment-size and --lanes come before it)")
 }
 
-// settle takes the profile's numbers for those that no flag gives.
-func (v *volumes) settle(flags *pflag.FlagSet) error {
+// choose takes the profile's numbers for those that no flag gives.
+func (v *volumes) choose(flags *pflag.FlagSet) error {
 	if flags.Changed("media") && v.media.VolumeSize > 0 && flags.Changed("drive-size") {
 		return usage(errors.New("--media "+v.media.String()+" and --drive-size both say how much goes onto a volume"), "leave one of the two out")
 	}
@@ -64,6 +65,25 @@ func (v *volumes) settle(flags *pflag.FlagSet) error {
 		return usage(fmt.Errorf("segments of %s are too many files for a disc: the file system would not fit beside them", bundle.FormatSize(v.segmentSize)), "take larger segments, or leave --segment-size out")
 	}
 	return nil
+}
+
+// archive takes archiveSize of the configuration for the size of a volume that nothing else says.
+func (v *volumes) archive(cfg *manifests.Config) {
+	if v.media.VolumeSize == 0 && v.driveSize == 0 {
+		v.driveSize = cfg.ArchiveSize << 30
+	}
+}
+
+// chooseFor is choose for a bundle that is written into these directories. archiveSize counts on a
+// staging disk: a drive is taken as a whole.
+func (v *volumes) chooseFor(dirs []string, flags *pflag.FlagSet, cfg *manifests.Config) error {
+	if len(dirs) > 1 && v.media.Disc() {
+		return usage(errors.New("--media "+v.media.String()+" takes one directory, in which each disc gets its own"), "name one directory")
+	}
+	if root, err := bundle.IsRoot(dirs[0]); len(dirs) == 1 && (err != nil || !root) {
+		v.archive(cfg)
+	}
+	return v.choose(flags)
 }
 
 // clusterSize is what the smallest file takes, by the flag or by the profile; 0 where neither says it.

@@ -25,9 +25,7 @@ type packOptions struct {
 	to             recipientFlags
 	noEncryption   bool
 	sign           signFlags
-	segmentSize    int64
-	driveSize      int64
-	lanes          int
+	volumes        volumes
 	parallelImages int
 	parallelLayers int
 	restart        bool
@@ -52,7 +50,7 @@ type packOptions struct {
 }
 
 func newPack(a *app) *cobra.Command {
-	o := packOptions{segmentSize: bundle.DefaultSegmentSize}
+	o := packOptions{volumes: volumes{segmentSize: bundle.DefaultSegmentSize}}
 	cmd := &cobra.Command{
 		Use:   "pack -c FILE -r RECIPIENT DIR [DIR ...]",
 		Short: "Write an encrypted bundle of images to a drive",
@@ -70,6 +68,11 @@ is next; any other DIR is on a staging disk, where each drive gets a directory, 
 and so on. What goes where is decided before the first byte, a blob never spans two
 drives, and each drive is read back before it may leave.
 
+--media takes the numbers that suit a kind of medium. For discs, DIR is always a staging
+disk: each directory there is burned as it is, the last one first. Without --media and
+--drive-size, archiveSize of the configuration is what goes onto each volume where DIR
+is on a staging disk.
+
 With --no-encryption the bundle has the same files, seals and signatures, but who has
 the drive can read all of it, and readers open it with --allow-unencrypted alone.`,
 		Example: "  satchel pack -c imageset.yaml -r age1... /run/media/me/drive",
@@ -83,9 +86,10 @@ the drive can read all of it, and readers open it with --allow-unencrypted alone
 	addRecipientFlags(f, &o.to, "")
 	addNoEncryption(f, &o.noEncryption)
 	addSignFlags(f, &o.sign)
-	f.Var(sizeValue{&o.segmentSize}, "segment-size", "largest file on the drive, such as 128MiB; at least 1MiB, at most 4GiB - 1")
-	f.Var(someValue{sizeValue{&o.driveSize}}, "drive-size", "write onto as many drives as it takes, and at most so many bytes, such as 64GB, onto each")
-	f.IntVar(&o.lanes, "lanes", bundle.DefaultLanes, "how many large blobs, `N`, are written at once to a drive; each takes 13 MiB of memory; a bundle on D drives has at most 99/D a drive")
+	f.Var(sizeValue{&o.volumes.segmentSize}, "segment-size", "largest file on the drive, such as 128MiB; at least 1MiB, at most 4GiB - 1")
+	f.Var(someValue{sizeValue{&o.volumes.driveSize}}, "drive-size", "write onto as many drives as it takes, and at most so many bytes, such as 64GB, onto each")
+	addMedia(f, &o.volumes.media)
+	f.IntVar(&o.volumes.lanes, "lanes", bundle.DefaultLanes, "how many large blobs, `N`, are written at once to a drive; each takes 13 MiB of memory; a bundle on D drives has at most 99/D a drive")
 	f.IntVar(&o.parallelImages, "parallel-images", defaultParallel, "how many images' manifests, `N`, are read at once")
 	f.IntVar(&o.parallelLayers, "parallel-layers", defaultParallel, "how many blobs, `N`, are fetched at once: --lanes large ones, the rest are small")
 	f.BoolVar(&o.restart, "restart", false, "delete the unfinished bundle in DIR and start again")
@@ -123,7 +127,7 @@ func (o packOptions) where() (oci.Mirror, error) {
 }
 
 // job reads what the flags name and checks all of it.
-func (o packOptions) job(a *app, ui *bundle.UI, dirs []string) (job pack.Options, err error) {
+func (o packOptions) job(a *app, flags *pflag.FlagSet, ui *bundle.UI, dirs []string) (job pack.Options, err error) {
 	if job.Mirror, err = o.where(); err != nil {
 		return job, err
 	}
@@ -153,13 +157,13 @@ func (o packOptions) job(a *app, ui *bundle.UI, dirs []string) (job pack.Options
 	if o.parallelImages < 1 || o.parallelLayers < 1 {
 		return job, usage(errors.New("--parallel-images and --parallel-layers must be at least 1"), "")
 	}
-	if err := checkArchiveSize(job.Config, o.config, o.segmentSize); err != nil {
+	if err := o.volumes.chooseFor(dirs, flags, job.Config); err != nil {
 		return job, err
 	}
 	if err := checkGapsFile(o.gaps); err != nil {
 		return job, err
 	}
-	job.Job = bundle.Job{Config: job.Config.Digest(), Recipients: to, Plain: o.noEncryption, SegmentSize: o.segmentSize, Lanes: o.lanes}
+	job.Job = bundle.Job{Config: job.Config.Digest(), Recipients: to, Plain: o.noEncryption, SegmentSize: o.volumes.segmentSize, Lanes: o.volumes.lanes}
 	if err := job.Job.Check(); err != nil {
 		return job, usage(err, "see satchel pack --help")
 	}
@@ -185,7 +189,8 @@ func (o packOptions) job(a *app, ui *bundle.UI, dirs []string) (job pack.Options
 	job.To, job.File, job.OnlyFile, job.KeepGoing = a.notices(), o.config, o.only, o.keepGoing
 	job.ParallelImages, job.ParallelBlobs = o.parallelImages, o.parallelLayers
 	job.Journals = job.State
-	job.Dir, job.Dirs, job.DriveSize, job.Restart, job.NoVerify = dirs[0], dirs, o.driveSize, o.restart, o.noVerify
+	job.Dir, job.Dirs, job.Restart, job.NoVerify = dirs[0], dirs, o.restart, o.noVerify
+	job.DriveSize, job.Cluster, job.Staging = o.volumes.driveSize, o.volumes.clusterSize(), o.volumes.media.Disc()
 	job.NoSpaceCheck = o.noSpaceCheck
 	if !o.yes {
 		job.Confirm = a.confirmPlace()
@@ -233,7 +238,7 @@ func runPack(cmd *cobra.Command, a *app, o packOptions, dirs []string) error {
 		return err
 	}
 	ui := a.ui(ctx)
-	job, err := o.job(a, ui, dirs)
+	job, err := o.job(a, cmd.Flags(), ui, dirs)
 	if err != nil {
 		return err
 	}

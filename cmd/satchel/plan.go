@@ -124,10 +124,10 @@ func (o planOptions) job(cmd *cobra.Command, a *app, ui *bundle.UI) (job plan.Op
 	if o.parallelImages < 1 {
 		return job, usage(errors.New("--parallel-images must be at least 1"), "")
 	}
-	if err := o.volumes.settle(cmd.Flags()); err != nil {
-		return job, err
+	if o.drive == "" {
+		o.volumes.archive(job.Config)
 	}
-	if err := checkArchiveSize(job.Config, o.config, o.volumes.segmentSize); err != nil {
+	if err := o.volumes.choose(cmd.Flags()); err != nil {
 		return job, err
 	}
 	if err := o.pin.check(o.config, o.since, o.catalog); err != nil {

@@ -20,7 +20,7 @@ func (c *Config) Notes() (notes []string) {
 		host(fmt.Sprintf("mirror.additionalImages[%d].targetRepo", i), a.TargetRepo)
 	}
 	if c.ArchiveSize > 0 {
-		notes = append(notes, fmt.Sprintf("archiveSize %d: a bundle is not split into archives of that size; it is one directory of smaller files", c.ArchiveSize))
+		notes = append(notes, fmt.Sprintf("archiveSize %d: where a bundle is written to a directory that is not the root of a drive, so many GiB of it go into each directory there (drive-01, drive-02, ...) if it is larger than that; a drive is taken as a whole", c.ArchiveSize))
 	}
 	return notes
 }

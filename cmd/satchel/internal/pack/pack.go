@@ -31,6 +31,7 @@ type Options struct {
 	// one, or in a directory of its own where Dir is on a staging disk. 0 is for the drives in Dirs alone.
 	DriveSize int64
 	Cluster   int64 // bytes of a cluster of drives that are not there yet; 0 for the usual size
+	Staging   bool  // Dir is on a staging disk, also in the root of a drive: nothing can be written to what goes away
 	// NextDrive asks for a drive, and gives the directory where it is; nil where nobody is there.
 	NextDrive func(ctx context.Context, wanted *NextDriveError) (dir string, err error)
 	State     string // directory of the journals and ledgers

@@ -46,7 +46,7 @@ func (p *packing) findSlots(ctx context.Context) error {
 		return nil
 	}
 	root, err := bundle.IsRoot(s.dirs[0])
-	s.staging = err == nil && !root
+	s.staging = p.opts.Staging || err == nil && !root
 	return nil
 }
 
