@@ -259,7 +259,7 @@ func (t *Table) ReadBack(ctx context.Context, g Group, number int, in io.ReaderA
 	head, file, same := t.l.headOf(f.Name), len(g.Data)+number-1, true
 	sums := newSummer(g.Shard, func(stripe int64, sum []byte) { same = same && bytes.Equal(sum, t.entry(file, stripe)) })
 	h := sha256.New()
-	src := &meter{ctx: ctx, src: io.TeeReader(io.NewSectionReader(in, 0, t.l.size), h), progress: progress}
+	src := metered(ctx, io.TeeReader(io.NewSectionReader(in, 0, t.l.size), h), progress)
 	err := equal(src, io.MultiReader(bytes.NewReader(head), t.reader()))
 	if err == nil {
 		_, err = io.CopyN(writerFunc(sums.add), src, t.l.shards)
@@ -306,20 +306,20 @@ func (f writerFunc) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// meter stops with its context, and says how much was read.
-type meter struct {
-	ctx      context.Context
-	src      io.Reader
-	progress func(int64)
-}
+type readerFunc func([]byte) (int, error)
 
-func (m *meter) Read(b []byte) (int, error) {
-	if err := m.ctx.Err(); err != nil {
-		return 0, err
-	}
-	n, err := m.src.Read(b)
-	if m.progress != nil && n > 0 {
-		m.progress(int64(n))
-	}
-	return n, err
+func (f readerFunc) Read(b []byte) (int, error) { return f(b) }
+
+// metered stops with its context, and says how much was read.
+func metered(ctx context.Context, src io.Reader, progress func(int64)) io.Reader {
+	return readerFunc(func(b []byte) (int, error) {
+		if err := ctx.Err(); err != nil {
+			return 0, err
+		}
+		n, err := src.Read(b)
+		if progress != nil && n > 0 {
+			progress(int64(n))
+		}
+		return n, err
+	})
 }
