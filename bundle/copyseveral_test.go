@@ -60,7 +60,7 @@ func TestLinkDrives(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l, err := OpenLink(list, 300_000)
+	l, err := OpenLink(t.Context(), list, 300_000, func(int64) {})
 	if err != nil {
 		t.Fatal(err)
 	}

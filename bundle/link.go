@@ -3,6 +3,7 @@ package bundle
 import (
 	"bytes"
 	"cmp"
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -26,7 +27,7 @@ const MaxLinkFile = 1<<31 - 1
 const (
 	linkVersion     = "link/1"
 	linkHead        = `{"satchel":"` + linkVersion + `"`
-	maxLinkManifest = 256 << 20
+	maxLinkManifest = 64 << 20
 	maxLinkNumber   = 9_999_999
 	idInNames       = 8 // characters of the bundle ID in the names of link files
 )
@@ -287,8 +288,9 @@ func parseLink(body []byte) (*Link, error) {
 }
 
 // OpenLink cuts the drive directories of a bundle into link files of at most most bytes. It
-// reads those files whole that are cut into parts, to hash the parts.
-func OpenLink(from []*Original, most int64) (*Link, error) {
+// reads those files whole that are cut into parts, to hash the parts; progress gets the bytes
+// just read of them. The error is a *[DamageError] if one of them is not as it was written.
+func OpenLink(ctx context.Context, from []*Original, most int64, progress func(bytes int64)) (*Link, error) {
 	l := &Link{Bundle: from[0].Bundle}
 	for _, o := range from {
 		d := &linkDrive{number: o.Drive, from: o, small: map[string][]byte{}, parts: map[string][]string{}}
@@ -303,7 +305,7 @@ func OpenLink(from []*Original, most int64) (*Link, error) {
 				}
 				d.small[f.Name] = body
 			case f.Size > most:
-				d.parts[f.Name], err = hashParts(o.dir, f, most)
+				d.parts[f.Name], err = hashParts(ctx, o, f, most, progress)
 			}
 			if err != nil {
 				return nil, err
@@ -318,18 +320,37 @@ func OpenLink(from []*Original, most int64) (*Link, error) {
 	return l, l.build(most)
 }
 
-func hashParts(dir *media.Dir, f seal.File, most int64) (sums []string, err error) {
-	file, err := dir.Open(f.Name)
+// Cut gives the bytes in the files that are larger than most.
+func (d *Original) Cut(most int64) (bytes int64) {
+	for _, f := range d.files {
+		if f.Size > most && turn(f.Name) == turnContent {
+			bytes += f.Size
+		}
+	}
+	return bytes
+}
+
+// hashParts hashes the parts of a file, and the whole: parts of what is damaged would fit.
+func hashParts(ctx context.Context, o *Original, f seal.File, most int64, progress func(int64)) (sums []string, err error) {
+	file, err := o.dir.Open(f.Name)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, file.Close()) }()
+	whole, pass := sha256.New(), &copyWriter{CopyOptions: CopyOptions{Progress: progress}}
 	for off := int64(0); off < f.Size; off += most {
-		h := sha256.New()
-		if _, err := io.Copy(h, io.NewSectionReader(file, off, min(most, f.Size-off))); err != nil {
-			return nil, &media.Error{Op: "read", Path: dir.Path() + "/" + f.Name, Err: err}
+		n := min(most, f.Size-off)
+		sum, rerr, werr := pass.pass(ctx, whole, io.NewSectionReader(file, off, n), n)
+		if werr != nil {
+			return nil, werr
 		}
-		sums = append(sums, hex.EncodeToString(h.Sum(nil)))
+		if rerr != nil {
+			return nil, &media.Error{Op: "read", Path: o.dir.Path() + "/" + f.Name, Err: rerr}
+		}
+		sums = append(sums, sum)
+	}
+	if hex.EncodeToString(whole.Sum(nil)) != f.SHA256 {
+		return nil, damageOf(o.Dir, []Fault{{f.Name, "has changed: its SHA-256 differs from the recorded one"}})
 	}
 	return sums, nil
 }

@@ -69,7 +69,7 @@ func (f *fixture) send(t testing.TB, dir string, most int64, list string) *Link 
 		t.Fatal(err)
 	}
 	defer func() { _ = from.Close() }()
-	l, err := OpenLink([]*Original{from}, most)
+	l, err := OpenLink(t.Context(), []*Original{from}, most, func(int64) {})
 	if err != nil {
 		t.Fatal(err)
 	}

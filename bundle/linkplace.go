@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 
 	"github.com/satchel-airgap/satchel/bundle/internal/media"
 	"github.com/satchel-airgap/satchel/bundle/internal/seal"
@@ -58,7 +59,11 @@ func (r *receiver) take(ctx context.Context, list []LinkFile) error {
 	to := filepath.Join(c.path, f.file.Name)
 	if len(list) == 1 {
 		from := filepath.Join(r.dir, r.have[f.Number].name)
-		if err := os.Rename(from, to); err != nil {
+		if err := os.Rename(from, to); errors.Is(err, syscall.EXDEV) { // the link's directory is on another file system
+			if err := r.join(ctx, c, list); err != nil {
+				return err
+			}
+		} else if err != nil {
 			return &media.Error{Op: "move " + from + " to", Path: to, Err: err}
 		}
 	} else if err := r.join(ctx, c, list); err != nil {
@@ -139,6 +144,9 @@ func (r *receiver) complete(ctx context.Context, d *linkDrive) error {
 			return err
 		}
 	}
+	if err := media.SyncAll(c.path); err != nil { // what was only moved may not be on the disk yet
+		return err
+	}
 	bad, err := w.readBack(ctx)
 	if err != nil {
 		return err
@@ -184,7 +192,7 @@ func (w *copyWriter) secondCopy(ctx context.Context, base string, f seal.File) e
 // verify looks at the bundle as everybody else will.
 func (r *receiver) verify(ctx context.Context) error {
 	if r.link.Fingerprint == "" {
-		return nil
+		return Release(r.home())
 	}
 	return errors.Join(CheckSizes(ctx, []string{r.home()}, Wanted{Expect: r.link.Fingerprint, Trust: r.opts.Trust}), Release(r.home()))
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"slices"
 
@@ -125,6 +126,9 @@ func (r *receiver) placeOf(d *linkDrive) string {
 
 // open looks at what is in place already.
 func (r *receiver) open() (err error) {
+	if info, err := os.Lstat(r.home()); err == nil && !info.IsDir() {
+		return &RefusedError{Dir: r.home(), Reason: "it is not a directory", hint: "remove it: the bundle is to be put together there"}
+	}
 	r.into, r.have, r.done = map[*linkDrive]*Copying{}, map[int]arrived{}, map[int]bool{}
 	for _, d := range r.link.drives {
 		o := &Original{Dir: filepath.Join(r.dir, "what has arrived"), Bundle: r.link.Bundle, Drive: d.number, files: d.all, bodies: map[string][]byte{}}

@@ -3,6 +3,7 @@ package bundle
 import (
 	"bytes"
 	"cmp"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -10,9 +11,11 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/satchel-airgap/satchel/bundle/internal/media"
 	"github.com/satchel-airgap/satchel/bundle/internal/seal"
+	"github.com/satchel-airgap/satchel/bundle/internal/sign"
 )
 
 // mostArrived is how many files are looked at below a directory.
@@ -62,7 +65,14 @@ func (r *receiver) choose() (*Link, error) {
 		if !ok || slices.ContainsFunc(r.links, func(l *Link) bool { return bytes.Equal(l.manifest, body) }) {
 			continue
 		}
+		if len(r.links) == mostSendings {
+			r.notes = append(r.notes, fmt.Sprintf("there are more than %d different manifests: not all were looked at", mostSendings))
+			break
+		}
 		l, err := parseLink(body)
+		if needs := asNeeds(r.dir, err); needs != nil {
+			return nil, needs
+		}
 		switch {
 		case err != nil:
 			r.wrong = append(r.wrong, Fault{f.name, "is no manifest that can be used: " + err.Error()})
@@ -86,7 +96,38 @@ func (r *receiver) choose() (*Link, error) {
 				hint: "say which one is meant, by its fingerprint"}
 		}
 	}
-	return r.best(), nil
+	best := r.best()
+	return best, best.checkTrust(r.opts.Trust)
+}
+
+// mostSendings is how many different manifests are looked at.
+const mostSendings = 20
+
+// checkTrust refuses a sending that not enough of those who are trusted have signed, before
+// anything of it is put anywhere.
+func (l *Link) checkTrust(trust *Trust) error {
+	if trust == nil {
+		return nil
+	}
+	last := l.drives[len(l.drives)-1]
+	body, ok := last.small[seal.BundleName]
+	if !ok {
+		return &RefusedError{Dir: "the sending of bundle " + l.Bundle, Reason: "it does not have the seal, so nobody can say who has signed it", hint: "have the last drive sent too"}
+	}
+	var sigs []Signature
+	for name, sig := range last.small {
+		if of, _, ok := seal.ParseSignature(name); ok && of == seal.BundleName {
+			sigs = append(sigs, Signature{File: name, Body: sig})
+		}
+	}
+	_, err := trust.CheckWhen(sign.BundleNamespace, body, sigs, func() (time.Time, error) {
+		b, err := seal.ParseBundle(body)
+		return b.Created, err
+	})
+	if failed, ok := errors.AsType[*TrustError](err); ok {
+		failed.What = "bundle " + l.Bundle
+	}
+	return err
 }
 
 // best is, of several sendings of one bundle, the one of which most is there by the sizes.

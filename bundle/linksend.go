@@ -10,6 +10,7 @@ import (
 	"io"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/satchel-airgap/satchel/bundle/internal/media"
@@ -40,18 +41,22 @@ func (l *Link) Send(ctx context.Context, dir string, numbers []int, opts LinkOpt
 	}
 	defer func() { err = errors.Join(err, d.Close()) }()
 	s := &linkSender{Link: l, dir: d, LinkOptions: opts}
+	if err := s.sweep(); err != nil {
+		return err
+	}
 	manifests := min(mostManifests, max(3, len(numbers)))
 	if len(numbers) < len(l.Files) {
 		manifests = min(manifests, 3)
 	}
 	for i := range manifests {
+		from := i * len(numbers) / (manifests - 1)
 		if err := s.writeManifest(ctx, i+1); err != nil {
-			return err
+			return &linkStoppedError{numbers[min(from, len(numbers)):], l, err}
 		}
 		if i == manifests-1 {
 			break
 		}
-		from, to := i*len(numbers)/(manifests-1), (i+1)*len(numbers)/(manifests-1)
+		to := (i + 1) * len(numbers) / (manifests - 1)
 		for _, n := range numbers[from:to] {
 			if err := s.sendFile(ctx, l.Files[n-1]); err != nil {
 				return &linkStoppedError{numbers[slices.Index(numbers, n):], l, err}
@@ -77,8 +82,8 @@ func (e *linkStoppedError) Unwrap() error { return e.err }
 // LinkLeft gives the list of what a sending that was stopped has not sent, if err is of one.
 func LinkLeft(err error) (list LinkList, ok bool) {
 	stopped, ok := errors.AsType[*linkStoppedError](err)
-	if !ok {
-		return list, false
+	if !ok || len(stopped.left) == 0 {
+		return list, false // all was sent, but for a copy of the manifest
 	}
 	return stopped.link.Missing(stopped.left), true
 }
@@ -170,10 +175,27 @@ func (s *linkSender) wait(ctx context.Context, name string, size int64) error {
 	}
 }
 
+// sweep removes what a killed run has left.
+func (s *linkSender) sweep() error {
+	files, _, err := s.dir.List(".")
+	if err != nil {
+		return err
+	}
+	var names []string
+	for _, f := range files {
+		if strings.HasPrefix(f.Name, s.Bundle[:idInNames]+"-") && strings.HasSuffix(f.Name, media.TempSuffix) {
+			names = append(names, f.Name)
+		}
+	}
+	return s.dir.Remove(names...)
+}
+
 // taken reports whether there are files in the directory that the link may still take.
 func (s *linkSender) taken() bool {
 	files, _, err := s.dir.List(".")
-	return err == nil && slices.ContainsFunc(files, func(f media.Entry) bool { return linkNumber(f.Name, s.Bundle) > 0 })
+	return err == nil && slices.ContainsFunc(files, func(f media.Entry) bool {
+		return linkNumber(f.Name, s.Bundle) > 0 && !strings.HasSuffix(f.Name, media.TempSuffix)
+	})
 }
 
 // All gives the numbers of all files.

@@ -13,6 +13,7 @@ import (
 
 	"github.com/satchel-airgap/satchel/bundle"
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/copying"
+	"github.com/satchel-airgap/satchel/oci/text"
 )
 
 type copyOptions struct {
@@ -104,6 +105,9 @@ func runCopy(ctx context.Context, a *app, o copyOptions, args []string) error {
 	from, into, err := a.sources(ctx, args, wanted{want.Expect, o.bundle, want.Trust})
 	if err != nil {
 		return err
+	}
+	if len(args) > 2 {
+		a.info("copying from %s into %s", text.And(from), text.And(into))
 	}
 	done, err := copying.Run(ctx, copying.Options{
 		From: from, Into: into, Want: want, State: a.journals(), Rate: o.limitRate, NextDrive: a.nextCopy(), To: a.notices(),

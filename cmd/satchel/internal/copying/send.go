@@ -44,7 +44,7 @@ func Send(ctx context.Context, opts SendOptions) (_ *Sent, err error) {
 	if from, err = originals(ctx, opts.From, opts.Want, opts.To); err != nil {
 		return nil, err
 	}
-	link, err := bundle.OpenLink(from, opts.Most)
+	link, err := open(ctx, from, opts)
 	if err != nil {
 		return nil, err
 	}
@@ -73,4 +73,15 @@ func Send(ctx context.Context, opts SendOptions) (_ *Sent, err error) {
 		return nil, err
 	}
 	return done, nil
+}
+
+// open numbers the files, and shows how far it is with those that it has to read for that.
+func open(ctx context.Context, from []*bundle.Original, opts SendOptions) (*bundle.Link, error) {
+	var cut int64
+	for _, o := range from {
+		cut += o.Cut(opts.Most)
+	}
+	bar := opts.Progress("reading what is sent in parts", 0, cut)
+	defer bar.End()
+	return bundle.OpenLink(ctx, from, opts.Most, bar.Add)
 }
