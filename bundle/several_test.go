@@ -161,6 +161,23 @@ func (s *several) copies(t testing.TB) []string {
 	return dirs
 }
 
+// links is copies for files that are replaced, and not written to.
+func (s *several) links(t testing.TB) []string {
+	t.Helper()
+	root := t.TempDir()
+	var dirs []string
+	for _, d := range s.dirs {
+		to := filepath.Join(root, filepath.Base(d))
+		for name := range files(t, d) {
+			if err := errors.Join(os.MkdirAll(filepath.Dir(filepath.Join(to, name)), 0o755), os.Link(filepath.Join(d, name), filepath.Join(to, name))); err != nil {
+				t.Fatal(err)
+			}
+		}
+		dirs = append(dirs, to)
+	}
+	return dirs
+}
+
 // TestVerifyDrives verifies the drives of a bundle together and each alone, and with one lost.
 func TestVerifyDrives(t *testing.T) {
 	t.Parallel()
@@ -232,13 +249,16 @@ func TestDamagedDrive(t *testing.T) {
 				t.Parallel()
 				for what, change := range map[string]func(string) error{
 					"deleted": os.Remove,
-					"cut":     func(p string) error { return os.Truncate(p, int64(len(body)/2)) },
+					"cut":     func(p string) error { return errors.Join(os.Remove(p), os.WriteFile(p, body[:len(body)/2], 0o644)) },
 				} {
-					dirs := s.copies(t)
+					dirs := s.links(t)
 					if err := change(filepath.Join(dirs[n], name)); err != nil {
 						t.Fatal(err)
 					}
 					for _, in := range [][]string{dirs, dirs[n : n+1]} {
+						if len(in) > 1 == (what == "cut") && !soak() {
+							continue
+						}
 						r, err := Verify(t.Context(), in, VerifyOptions{})
 						var damage *DamageError
 						if name == seal.BundleName && what == "deleted" && len(in) == 1 && errors.As(err, new(*DamageError)) {
