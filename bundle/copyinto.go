@@ -97,9 +97,9 @@ func (d *Original) CopyInto(dir string) (*Copying, error) {
 
 // below reports whether a directory is another one, or below it.
 func below(dir, top string) bool {
-	real, err := media.Real(dir)
+	at, err := media.Real(dir)
 	of, terr := media.Real(top)
-	return err == nil && terr == nil && media.Within(real, of)
+	return err == nil && terr == nil && media.Within(at, of)
 }
 
 // open locks the directory and looks at what is there.
