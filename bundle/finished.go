@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"slices"
 	"time"
 
@@ -127,4 +128,47 @@ func checkBeside(dir, state string, root bool, job Job) error {
 		}
 	}
 	return nil
+}
+
+// DrivesIn finds the drives of a bundle in places, as pack looks there, by number, and says
+// which of several are in none of them. A directory that does not say any more which drive it
+// was is a *[DamageError].
+func DrivesIn(bundle string, places []string) (dirs []string, away []DriveLabel, err error) {
+	var at located
+	lost := "" // a directory that may be a drive's that is away
+	for _, place := range places {
+		if place, err = filepath.Abs(place); err != nil {
+			return nil, nil, err
+		}
+		found, err := find(place)
+		if err != nil {
+			return nil, nil, err
+		}
+		for _, p := range found {
+			switch {
+			case slices.Contains(dirs, p.dir):
+				continue
+			case p.id == "" && (p.dir == place || filepath.Base(p.dir) == dirPrefix+bundle):
+				lost = p.dir
+			case p.id == bundle:
+				dirs, at.earlier = append(dirs, p.dir), append(at.earlier, p)
+			}
+		}
+	}
+	if len(dirs) == 0 {
+		return nil, nil, nil
+	}
+	slices.SortStableFunc(at.earlier, func(a, b location) int { return cmp.Compare(a.drive, b.drive) })
+	for i, p := range at.earlier {
+		dirs[i] = p.dir
+	}
+	for _, l := range at.names() {
+		if !slices.ContainsFunc(at.earlier, func(p location) bool { return p.drive == l.Number }) {
+			away = append(away, l)
+		}
+	}
+	if len(away) > 0 && lost != "" {
+		return nil, nil, &DamageError{Dir: lost, Faults: []Fault{{seal.DriveName, "is missing, or cannot be read"}}}
+	}
+	return dirs, away, nil
 }

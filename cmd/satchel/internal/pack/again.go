@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/satchel-airgap/satchel/bundle"
@@ -257,30 +258,57 @@ func (p *packing) holdBundle(b bundle.SealedError) (err error) {
 // checkAgain reads a finished bundle back, or, if that is not wanted, looks at its seals
 // and the sizes of its files.
 func (p *packing) checkAgain(ctx context.Context, b bundle.SealedError) error {
-	err := p.sign(ctx, b.Dir, b.Fingerprint)
-	if err == nil {
-		err = p.addParity(ctx, b.Dir, b.Fingerprint)
+	dirs, away, err := p.drivesOf(b)
+	if err != nil {
+		return err
 	}
-	switch {
-	case err != nil:
-	case p.opts.NoVerify:
-		err = p.checkSizes(ctx, b.Dir, b.Fingerprint)
-	default:
-		if _, err = p.verify(ctx, b.Dir, b.Fingerprint); err == nil && !b.Verified {
-			err = p.verified(b.Fingerprint, b.Bundle, b.Dir)
+	if err := p.sign(ctx, b.Dir, b.Fingerprint); err != nil {
+		return err
+	}
+	for _, dir := range dirs {
+		want := b.Fingerprint
+		if dir != b.Dir {
+			want = "" // only the last drive has one
 		}
+		if err := p.addParity(ctx, dir, want); err != nil {
+			return err
+		}
+	}
+	if p.opts.NoVerify {
+		err = p.checkSizes(ctx, b.Fingerprint, dirs...)
+	} else if _, err = p.verify(ctx, b.Fingerprint, dirs...); err == nil && !b.Verified {
+		err = p.verified(b.Fingerprint, b.Bundle, b.Dir)
 	}
 	if err != nil {
 		return err
 	}
+	if len(away) > 0 {
+		p.Warn("%v", &bundle.AwayError{Drives: away, Why: "not looked at"})
+	}
 	return p.checkSigned(b.Dir, b.Fingerprint)
 }
 
+// drivesOf gives the directories of a finished bundle, of several drives those that are in the
+// places of this run, and says which drives are in none of them.
+func (p *packing) drivesOf(b bundle.SealedError) (dirs []string, away []bundle.DriveLabel, err error) {
+	places := []string{p.opts.Dir}
+	if p.slots != nil {
+		places = slices.Concat(p.slots.places(), p.slots.dirs)
+	}
+	dirs, away, err = bundle.DrivesIn(b.Bundle, places)
+	if err == nil && !slices.Contains(dirs, b.Dir) {
+		dirs = append(dirs, b.Dir)
+	}
+	return dirs, away, err
+}
+
 // checkSizes is what is done in place of reading a bundle back.
-func (p *packing) checkSizes(ctx context.Context, dir string, fp bundle.Fingerprint) error {
-	if err := bundle.CheckSizes(ctx, []string{dir}, bundle.Wanted{Expect: fp}); err != nil {
+func (p *packing) checkSizes(ctx context.Context, fp bundle.Fingerprint, dirs ...string) error {
+	if err := bundle.CheckSizes(ctx, dirs, bundle.Wanted{Expect: fp}); err != nil {
 		return err
 	}
-	p.Info("%s was not read back: its seals and the sizes of its files are right", dir)
+	for _, dir := range dirs {
+		p.Info("%s was not read back: its seals and the sizes of its files are right", dir)
+	}
 	return nil
 }

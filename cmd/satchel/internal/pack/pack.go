@@ -203,31 +203,40 @@ func (p *packing) sayWhere() {
 // readBack verifies a bundle, as far as it is to be, and notes that it was.
 func (p *packing) readBack(ctx context.Context, id, dir string, fp bundle.Fingerprint) error {
 	if p.opts.NoVerify {
-		if err := p.checkSizes(ctx, dir, fp); err != nil {
+		if err := p.checkSizes(ctx, fp, dir); err != nil {
 			return err
 		}
 		return p.hold.MarkReleased()
 	}
-	fp, err := p.verify(ctx, dir, fp)
+	fp, err := p.verify(ctx, fp, dir)
 	if err == nil {
 		err = p.verified(fp, id, dir)
 	}
 	return err
 }
 
-// verify reads the bundle back from the drive. Empty, expect is any bundle.
-func (p *packing) verify(ctx context.Context, dir string, expect bundle.Fingerprint) (bundle.Fingerprint, error) {
-	total, err := bundle.SealedSize([]string{dir}, bundle.Wanted{Expect: expect})
+// verify reads the bundle back from the drives that are here. Empty, expect is any bundle.
+func (p *packing) verify(ctx context.Context, expect bundle.Fingerprint, dirs ...string) (bundle.Fingerprint, error) {
+	total, err := bundle.SealedSize(dirs, bundle.Wanted{Expect: expect})
 	if err != nil {
 		return "", err
 	}
 	bar := p.Progress("verifying", 0, total)
 	defer bar.End()
-	r, err := bundle.Verify(ctx, []string{dir}, bundle.VerifyOptions{Expect: expect, Cold: true, Progress: bar.Add})
-	if err != nil {
+	r, err := bundle.Verify(ctx, dirs, bundle.VerifyOptions{Expect: expect, Cold: true, Progress: bar.Add})
+	var away *bundle.AwayError
+	if err != nil && !errors.As(err, &away) { // drives may be away that were finished before
 		return "", fmt.Errorf("verify what was written: %w", err)
 	}
-	p.Info("verified: %s, %s, all as they were written", text.Count(r.Files, "file", "files"), bundle.FormatSize(r.Bytes))
+	what := ""
+	if len(r.Drives) > 0 {
+		labels := make([]string, len(r.Drives))
+		for i, d := range r.Drives {
+			labels[i] = d.Label()
+		}
+		what = " " + text.And(labels)
+	}
+	p.Info("verified%s: %s, %s, all as they were written", what, text.Count(r.Files, "file", "files"), bundle.FormatSize(r.Bytes))
 	return r.Fingerprint, nil
 }
 

@@ -68,6 +68,47 @@ func TestSeveralDirectories(t *testing.T) {
 	if err != nil || again.Fingerprint != done.Fingerprint || !strings.Contains(b.Log.String(), "nothing has changed since") {
 		t.Errorf("again: %+v, %v\n%s", again, err, b.Log)
 	}
+	readsAllDrives(t, b, dirs, options)
+}
+
+// readsAllDrives packs a finished bundle again: every drive that is there is read back, and the
+// others are named.
+func readsAllDrives(t *testing.T, b *jobtest.Bench, dirs []string, options func(...string) pack.Options) {
+	t.Helper()
+	if log := b.Log.String(); strings.Contains(log, "not here") || !strings.Contains(log, "-1, ") {
+		t.Errorf("all drives are here:\n%s", log)
+	}
+	segments, err := filepath.Glob(filepath.Join(dirs[0], "s-*"))
+	if err != nil || len(segments) == 0 {
+		t.Fatal(segments, err)
+	}
+	body, err := os.ReadFile(segments[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	body[len(body)/2] ^= 1
+	if err := os.WriteFile(segments[0], body, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var damage *bundle.DamageError
+	if _, err := pack.Run(t.Context(), options("d1", "d2", "d3", "d4")); !errors.As(err, &damage) || damage.Dir != dirs[0] {
+		t.Errorf("drive 1 is damaged: %v", err)
+	}
+	seal := filepath.Join(dirs[0], "drive.json")
+	if err := os.Rename(seal, seal+"-away"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := pack.Run(t.Context(), options("d1", "d2", "d3", "d4")); !errors.As(err, &damage) || damage.Dir != dirs[0] {
+		t.Errorf("drive 1 has no drive.json: %v", err)
+	}
+	names := make([]string, len(dirs)-1)
+	for i, dir := range dirs[1:] {
+		names[i] = filepath.Base(dir)
+	}
+	done, err := pack.Run(t.Context(), options(names...))
+	if err != nil || done.Fingerprint == "" || !strings.Contains(b.Log.String(), fmt.Sprintf("drive 1 of %d", len(dirs))) || !strings.Contains(b.Log.String(), "is not here: not looked at") {
+		t.Errorf("without drive 1: %v\n%s", err, b.Log)
+	}
 }
 
 // TestStaging writes a directory for each drive.

@@ -65,12 +65,12 @@ func (s *slots) places() (list []string) {
 	if !s.staging {
 		return s.dirs
 	}
-	for k := 1; ; k++ {
-		if _, err := os.Stat(stagingDir(s.dirs[0], k)); err != nil {
-			return list
+	for k := 1; k < bundle.MaxLanes; k++ { // some may have been moved to their drives
+		if info, err := os.Stat(stagingDir(s.dirs[0], k)); err == nil && info.IsDir() {
+			list = append(list, stagingDir(s.dirs[0], k))
 		}
-		list = append(list, stagingDir(s.dirs[0], k))
 	}
+	return list
 }
 
 // place finds a place for a drive: its own on a staging disk, else one that no other has.
