@@ -27,6 +27,34 @@ func (d DriveLabel) String() string {
 type AwayError struct {
 	Drives []DriveLabel // at least one
 	Why    string       // what they are needed for; may be empty
+
+	hint string
+}
+
+// NotAmong gives the drives of the bundle that are not in the list.
+func NotAmong(list []*Original) (away []DriveLabel) {
+	here := map[int]bool{}
+	for _, o := range list {
+		here[o.Drive] = true
+	}
+	return notHere(list[0].Bundle, list[0].Of, here)
+}
+
+func notHere(id string, of int, here map[int]bool) (away []DriveLabel) {
+	for n := 1; n <= of; n++ {
+		if !here[n] {
+			away = append(away, DriveLabel{id, n, of})
+		}
+	}
+	return away
+}
+
+// Labels gives what is written on drives.
+func Labels(drives []DriveLabel) (labels []string) {
+	for _, d := range drives {
+		labels = append(labels, d.Label())
+	}
+	return labels
 }
 
 func (e *AwayError) Error() string {
@@ -47,10 +75,10 @@ func (e *AwayError) Error() string {
 
 // Hint says what to do now.
 func (e *AwayError) Hint() string {
-	var labels []string
-	for _, d := range e.Drives {
-		labels = append(labels, d.Label())
+	if e.hint != "" {
+		return e.hint
 	}
+	labels := Labels(e.Drives)
 	if len(labels) == 1 {
 		return "insert the drive that is labelled " + labels[0] + ", and name its directory too"
 	}

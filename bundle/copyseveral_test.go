@@ -90,3 +90,42 @@ func TestLinkDrives(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestLinkSomeDrives: what has arrived of some drives is never taken for the whole bundle, and
+// the others may still be sent.
+func TestLinkSomeDrives(t *testing.T) {
+	t.Parallel()
+	s := newSeveral(t, false)
+	inside := t.TempDir()
+	for i, drives := range [][]string{{s.dirs[0]}, {s.dirs[0], s.dirs[2]}, s.dirs} {
+		list, err := OpenOriginals(t.Context(), drives, Wanted{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		l, err := OpenLink(t.Context(), list, MaxLinkFile, func(int64) {})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := l.Send(t.Context(), inside, l.All(), LinkOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		for _, o := range list {
+			if err := o.Close(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		a, err := Receive(t.Context(), inside, ReceiveOptions{})
+		away, ok := errors.AsType[*AwayError](err)
+		switch {
+		case a == nil || len(a.Missing) > 0:
+			t.Fatalf("%d: %+v, %v", i, a, err)
+		case i < 2 && (!ok || len(away.Drives) != 2-i || len(a.Away) != 2-i || away.Drives[0].Number != 2):
+			t.Errorf("%d drives are taken for all: %+v, %v", len(drives), a, err)
+		case i == 2 && (err != nil || a.Fingerprint != s.finger):
+			t.Errorf("all drives: %+v, %v", a, err)
+		}
+	}
+	if _, err := Verify(t.Context(), []string{inside}, VerifyOptions{Expect: s.finger}); err != nil {
+		t.Error(err)
+	}
+}

@@ -45,6 +45,7 @@ type Link struct {
 	Bundle      string      // its ID
 	Fingerprint Fingerprint // "" where the last drive is not among those that are sent
 	Files       []LinkFile
+	Away        []DriveLabel // drives of the bundle that are not sent
 
 	drives   []*linkDrive
 	manifest []byte
@@ -66,6 +67,7 @@ type LinkFile struct {
 type linkDrive struct {
 	number int
 	from   *Original           // on the sending side
+	of     int                 // drives that the bundle has
 	small  map[string][]byte   // what travels in the manifest, by name
 	parts  map[string][]string // SHA-256 of the parts of files that are cut
 	all    []seal.File         // every file that the directory has
@@ -162,6 +164,14 @@ func parts(size, most int64) int {
 // checkDrives compares the drive seals with the seal, if that travels too.
 func (l *Link) checkDrives() error {
 	last := l.drives[len(l.drives)-1]
+	here := map[int]bool{}
+	for _, d := range l.drives {
+		here[d.number] = true
+		if d.of != last.of || d.number > d.of {
+			return fmt.Errorf("%w: drive %d of %d", seal.ErrFormat, d.number, d.of)
+		}
+	}
+	l.Away = notHere(l.Bundle, last.of, here)
 	body, ok := last.small[seal.BundleName]
 	if !ok {
 		return nil
@@ -229,6 +239,7 @@ func (d *linkDrive) bound(id string) (known map[string]seal.File, must []string,
 	if err != nil || drive.Bundle != id || drive.Drive != d.number || !drive.Complete {
 		return nil, nil, cmp.Or(err, fmt.Errorf("%w: drive.json of drive %d", seal.ErrFormat, d.number))
 	}
+	d.of = max(drive.Of, 1)
 	extras, err := seal.ParseExtras(d.small[seal.ExtrasName])
 	if err != nil || extras.Bundle != id {
 		return nil, nil, cmp.Or(err, fmt.Errorf("%w: extras.json of drive %d", seal.ErrFormat, d.number))

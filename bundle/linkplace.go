@@ -191,8 +191,11 @@ func (w *copyWriter) secondCopy(ctx context.Context, base string, f seal.File) e
 
 // verify looks at the bundle as everybody else will.
 func (r *receiver) verify(ctx context.Context) error {
-	if r.link.Fingerprint == "" {
-		return Release(r.home())
+	if len(r.link.Away) > 0 {
+		return errors.Join(Release(r.home()), &AwayError{
+			Drives: r.link.Away, Why: "all that was sent has arrived, in " + r.home() + ", and that is not the whole bundle",
+			hint: "send all drives of the bundle together, from the other side: satchel copy --link DIR SRC SRC",
+		})
 	}
 	return errors.Join(CheckSizes(ctx, []string{r.home()}, Wanted{Expect: r.link.Fingerprint, Trust: r.opts.Trust}), Release(r.home()))
 }

@@ -23,8 +23,9 @@ type Arrival struct {
 	HereBytes   int64
 	Missing     []int // numbers
 	List        LinkList
-	Wrong       []Fault  // files that look like some of the bundle's, and are not
-	Notes       []string // what else was seen
+	Away        []DriveLabel // drives of the bundle that were not sent
+	Wrong       []Fault      // files that look like some of the bundle's, and are not
+	Notes       []string     // what else was seen
 }
 
 // ReceiveOptions say how arrived files are looked at.
@@ -39,8 +40,8 @@ type ReceiveOptions struct {
 // they are known by their content. Files that are whole go into a directory of the bundle's
 // own, satchel-<id>, below dir. When all are there, that is completed and verified. It gives
 // nil if no file of a bundle is there. Errors are a *[RefusedError] if files of several bundles
-// are there and none is named, a *[FingerprintError] if none is of the one that is wanted, and
-// those of [Verify].
+// are there and none is named, a *[FingerprintError] if none is of the one that is wanted, an
+// *[AwayError] if all that was sent is here, and not all drives were sent, and those of [Verify].
 func Receive(ctx context.Context, dir string, opts ReceiveOptions) (*Arrival, error) {
 	if opts.Progress == nil {
 		opts.Progress = func(int64) {}
@@ -118,7 +119,7 @@ func (r *receiver) home() string { return filepath.Join(r.dir, dirPrefix+r.link.
 
 // place of a drive: the bundle's directory, or one in it for each of several.
 func (r *receiver) placeOf(d *linkDrive) string {
-	if len(r.link.drives) == 1 && d.number == 1 {
+	if d.of < 2 {
 		return r.home()
 	}
 	return filepath.Join(r.home(), fmt.Sprintf("drive-%02d", d.number))
@@ -205,7 +206,7 @@ func (r *receiver) misfit(a arrived, named int) {
 }
 
 func (r *receiver) arrival() *Arrival {
-	a := &Arrival{Bundle: r.link.Bundle, Fingerprint: r.link.Fingerprint, Dir: r.home(), Files: len(r.link.Files), Bytes: r.link.Bytes(), Wrong: r.wrong, Notes: r.notes}
+	a := &Arrival{Bundle: r.link.Bundle, Fingerprint: r.link.Fingerprint, Dir: r.home(), Files: len(r.link.Files), Bytes: r.link.Bytes(), Away: r.link.Away, Wrong: r.wrong, Notes: r.notes}
 	for _, f := range r.link.Files {
 		_, ok := r.have[f.Number]
 		if ok || r.done[f.Number] {

@@ -91,7 +91,7 @@ func (r *receiver) choose() (*Link, error) {
 		return nil, nil
 	}
 	for _, l := range r.links[1:] {
-		if l.Bundle != r.links[0].Bundle || l.Fingerprint != r.links[0].Fingerprint {
+		if l.Bundle != r.links[0].Bundle || l.Fingerprint != r.links[0].Fingerprint && l.Fingerprint != "" && r.links[0].Fingerprint != "" {
 			return nil, &RefusedError{Dir: r.dir, Reason: fmt.Sprintf("there are manifests of two bundles: %s (fingerprint %s) and %s (%s)", r.links[0].Bundle, r.links[0].Fingerprint, l.Bundle, l.Fingerprint),
 				hint: "say which one is meant, by its fingerprint"}
 		}
@@ -148,7 +148,7 @@ func (r *receiver) best() *Link {
 			}
 			return n
 		}
-		return cmp.Compare(count(a), count(b))
+		return cmp.Or(cmp.Compare(count(a), count(b)), cmp.Compare(len(a.drives), len(b.drives)))
 	})
 }
 

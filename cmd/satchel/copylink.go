@@ -80,5 +80,9 @@ func runLink(ctx context.Context, a *app, o copyOptions, src []string) error {
 		return err
 	}
 	a.info("%s for the link are in %s, and the manifest", text.Count(done.Files, "file", "files"), o.link.dir)
+	if done.Fingerprint == "" {
+		a.info("no fingerprint is printed: it is of the seal, which is on the last drive")
+		return nil
+	}
 	return a.showFingerprint(done.Fingerprint)
 }

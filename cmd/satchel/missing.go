@@ -53,6 +53,7 @@ type missing struct {
 	Bytes       int64              `json:"bytes"`
 	Here        int                `json:"here"`
 	HereBytes   int64              `json:"hereBytes"`
+	NotSent     []string           `json:"notSent,omitempty"` // labels of the bundle's drives that were not sent
 	Missing     []int              `json:"missing,omitempty"`
 	List        string             `json:"list,omitempty"` // of what is to be sent again
 	Wrong       []faultReport      `json:"wrong,omitempty"`
@@ -123,6 +124,7 @@ func (a *app) receive(ctx context.Context, dir string, opts bundle.ReceiveOption
 
 func (m *missing) fill(a *bundle.Arrival, whole bool) {
 	m.Bundle, m.Fingerprint, m.Dir, m.Files, m.Bytes, m.Here, m.HereBytes, m.Missing = a.Bundle, a.Fingerprint, a.Dir, a.Files, a.Bytes, a.Here, a.HereBytes, a.Missing
+	m.NotSent = bundle.Labels(a.Away)
 	m.Complete = whole && a.Files > 0 && len(a.Missing) == 0
 	if !m.Complete && (a.Files == 0 || len(a.Missing) > 0) {
 		m.List = a.List.String()
@@ -143,6 +145,9 @@ func printMissing(w io.Writer, m missing) error {
 	p.printf("bundle       %s\n", m.Bundle)
 	if m.Files > 0 {
 		p.printf("arrived      %d of %d files, %s of %s\n", m.Here, m.Files, bundle.FormatSize(m.HereBytes), bundle.FormatSize(m.Bytes))
+	}
+	for _, label := range m.NotSent {
+		p.printf("not sent     drive %s\n", label)
 	}
 	p.printf("send again   %s\n", m.List)
 	return p.err

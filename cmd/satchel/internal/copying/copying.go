@@ -36,6 +36,7 @@ type Result struct {
 	Bundle      string             `json:"bundle"` // its ID
 	Fingerprint bundle.Fingerprint `json:"fingerprint,omitempty"`
 	Copies      []Copied           `json:"copies"`
+	NotHere     []string           `json:"notHere,omitempty"` // labels of the bundle's drives that are not among what is copied
 
 	NotEncrypted bool `json:"notEncrypted,omitempty"`
 }
@@ -52,10 +53,17 @@ type Copied struct {
 }
 
 // CountError says that drive directories and destinations do not go together.
-type CountError struct{ Drives, Destinations int }
+type CountError struct {
+	Drives, Destinations int
+	Away                 []bundle.DriveLabel // that are not among the drives
+}
 
 func (e *CountError) Error() string {
-	return fmt.Sprintf("there are %s to copy and %s", text.Count(e.Drives, "drive directory", "drive directories"), text.Count(e.Destinations, "destination", "destinations"))
+	s := ""
+	if len(e.Away) > 0 {
+		s = "; not among them: " + text.And(bundle.Labels(e.Away))
+	}
+	return fmt.Sprintf("there are %s to copy and %s", text.Count(e.Drives, "drive directory", "drive directories"), text.Count(e.Destinations, "destination", "destinations")) + s
 }
 
 // Hint says what to do now.
@@ -93,7 +101,8 @@ func Run(ctx context.Context, opts Options) (_ *Result, err error) {
 	} else {
 		err = r.copyTogether(ctx)
 	}
-	res := &Result{Bundle: r.sources[0].Bundle, NotEncrypted: r.sources[0].Plain}
+	err = errors.Join(err, r.away())
+	res := &Result{Bundle: r.sources[0].Bundle, NotEncrypted: r.sources[0].Plain, NotHere: bundle.Labels(bundle.NotAmong(r.sources))}
 	for _, j := range r.jobs {
 		if j.done.Dir != "" { // it came to its end
 			res.Copies = append(res.Copies, j.done)
@@ -101,6 +110,24 @@ func Run(ctx context.Context, opts Options) (_ *Result, err error) {
 		}
 	}
 	return res, err
+}
+
+// away says which drives of the bundle are not among the sources. With one source, or in a
+// slot, where it may be what was left, that is no error.
+func (r *run) away() error {
+	return away(r.sources, len(r.sources) == 1 || r.isSlot(), r.To)
+}
+
+func away(from []*bundle.Original, one bool, to notice.To) error {
+	list := bundle.NotAmong(from)
+	if len(list) == 0 {
+		return nil
+	}
+	if one {
+		to.Warn("this is not the whole bundle: not among what is copied: %s", text.And(bundle.Labels(list)))
+		return nil
+	}
+	return &bundle.AwayError{Drives: list, Why: "what was copied is not the whole bundle"}
 }
 
 // copyTogether copies everything to where there is a place for it now.
@@ -144,7 +171,7 @@ func (r *run) close() (err error) {
 func (r *run) arrange() error {
 	n, m := len(r.sources), len(r.Into)
 	switch {
-	case n == 1:
+	case n == 1 && (m == 1 || r.sources[0].Of < 2):
 		for _, dest := range r.Into {
 			r.jobs = append(r.jobs, &job{from: r.sources[0], dest: dest})
 		}
@@ -163,7 +190,7 @@ func (r *run) arrange() error {
 			}
 		}
 	default:
-		return &CountError{n, m}
+		return &CountError{n, m, bundle.NotAmong(r.sources)}
 	}
 	return r.placeAll()
 }

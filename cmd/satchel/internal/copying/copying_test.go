@@ -111,6 +111,17 @@ func TestDrives(t *testing.T) {
 		t.Fatal(err)
 	}
 	alike(t, staging, disk)
+	some := []string{from[0], from[len(from)-1]}
+	if _, err = run(t.Context(), some, []string{filepath.Join(t.TempDir(), "some")}, nil); is[*bundle.AwayError](err) != (len(from) > 2) {
+		t.Errorf("of %d drives the first and the last: %v", len(from), err)
+	}
+	if _, err = run(t.Context(), from[:1], []string{t.TempDir(), t.TempDir()}, nil); !is[*copying.CountError](err) {
+		t.Errorf("one drive of several, to two places: %v", err)
+	}
+	sent, err := copying.Send(t.Context(), copying.SendOptions{From: from[:1], Into: t.TempDir(), Most: 1 << 30, To: b.To()})
+	if err != nil || len(sent.NotHere) != len(from)-1 || sent.Fingerprint != "" {
+		t.Errorf("one drive of several, over a link: %+v, %v", sent, err)
+	}
 	if _, err := run(t.Context(), from, places[:len(from)-1], nil); len(from) > 2 && !is[*copying.CountError](err) {
 		t.Errorf("with a place too few: %v", err)
 	}

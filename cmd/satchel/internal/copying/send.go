@@ -29,6 +29,8 @@ type Sent struct {
 	Of          int                `json:"of"`    // that the bundle is sent in
 	Bytes       int64              `json:"bytes"`
 
+	NotHere []string `json:"notHere,omitempty"` // labels of the bundle's drives that are not among what is sent
+
 	NotEncrypted bool `json:"notEncrypted,omitempty"`
 }
 
@@ -54,7 +56,7 @@ func Send(ctx context.Context, opts SendOptions) (_ *Sent, err error) {
 			return nil, err
 		}
 	}
-	done := &Sent{Bundle: link.Bundle, Fingerprint: link.Fingerprint, Dir: opts.Into, Files: len(numbers), Of: len(link.Files), NotEncrypted: from[0].Plain}
+	done := &Sent{Bundle: link.Bundle, Fingerprint: link.Fingerprint, Dir: opts.Into, Files: len(numbers), Of: len(link.Files), NotEncrypted: from[0].Plain, NotHere: bundle.Labels(link.Away)}
 	for _, n := range numbers {
 		done.Bytes += link.Files[n-1].Size
 	}
@@ -72,7 +74,7 @@ func Send(ctx context.Context, opts SendOptions) (_ *Sent, err error) {
 	if err != nil {
 		return nil, err
 	}
-	return done, nil
+	return done, away(from, len(from) == 1, opts.To)
 }
 
 // open numbers the files, and shows how far it is with those that it has to read for that.
