@@ -112,13 +112,6 @@ func (k *worker) end() {
 	k.cmd, k.env = nil, nil
 }
 
-// endWorker ends the process that the world's commands share: the next one starts another.
-func (w *world) endWorker() {
-	w.worker.mu.Lock()
-	defer w.worker.mu.Unlock()
-	w.worker.end()
-}
-
 // TestWorker compares a command in a worker with one in a process of its own.
 func TestWorker(t *testing.T) {
 	t.Parallel()
