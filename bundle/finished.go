@@ -172,3 +172,12 @@ func DrivesIn(bundle string, places []string) (dirs []string, away []DriveLabel,
 	}
 	return dirs, away, nil
 }
+
+// DriveIn gives the number of the drive of several that stands in dir itself, 0 if none does.
+func DriveIn(dir string) (int, error) {
+	p, err := look(dir)
+	if err != nil || p == nil || p.of == 0 {
+		return 0, err
+	}
+	return p.drive, nil
+}

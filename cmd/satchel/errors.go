@@ -91,7 +91,7 @@ func exitCode(err error) int {
 		return exitGaps
 	case as[*bundle.DamageError](err), as[*bundle.CopyError](err), as[*bundle.ReadBackError](err), as[*missingError](err), as[*noSuchBundleError](err):
 		return exitDamaged
-	case as[*copying.NextDriveError](err):
+	case as[*copying.NextDriveError](err), as[*pack.NextDriveError](err):
 		return exitDrive
 	case isUsage(err):
 		return exitUsage
@@ -99,7 +99,7 @@ func exitCode(err error) int {
 		return exitKey
 	case as[*bundle.UnfinishedError](err), as[*unpack.BaselineError](err), as[*serve.LackingError](err), as[*bundle.FingerprintError](err), as[*bundle.RekeyError](err), as[*bundle.SigningError](err), as[*bundle.ParityError](err), as[*bundle.RepairError](err), as[*bundle.TrustError](err), as[*untrustedError](err), as[*bundle.PlainError](err):
 		return exitDamaged
-	case as[*bundle.SpaceError](err), as[*bundle.NoBundleError](err), as[*bundle.MissingError](err), as[*bundle.WrongDriveError](err), as[*pack.NextDriveError](err), as[*bundle.AwayError](err), as[*bundle.ForeignDriveError](err), as[*bundle.DriveError](err), as[*bundle.TooLargeError](err),
+	case as[*bundle.SpaceError](err), as[*bundle.NoBundleError](err), as[*bundle.MissingError](err), as[*bundle.WrongDriveError](err), as[*bundle.AwayError](err), as[*bundle.ForeignDriveError](err), as[*bundle.DriveError](err), as[*bundle.TooLargeError](err),
 		as[*bundle.MountError](err), as[*bundle.StateError](err), as[*serve.StateError](err), as[*cache.Error](err), as[*limitError](err), as[*tempError](err), as[*logSpaceError](err), as[*manifests.TempError](err),
 		errors.As(err, &out) && out.Disk():
 		return exitDrive

@@ -139,9 +139,10 @@ func TestExitCodes(t *testing.T) {
 			&manifests.InputError{Err: io.EOF}, &manifests.SiteError{}, &manifests.ChartError{}, &oci.CollisionError{}, &oci.UnsupportedError{},
 			&oci.LayoutError{}, &transport.AuthfileError{}, &transport.ConfigError{}, usage(io.EOF, ""),
 		},
-		exitDamaged:  {&bundle.DamageError{}, &bundle.UnfinishedError{}, &bundle.FingerprintError{}, &bundle.RekeyError{}},
-		exitKey:      {bundle.ErrNoKey, bundle.ErrWrongKey},
-		exitDrive:    {&bundle.SpaceError{}, &bundle.NoBundleError{}, &bundle.MissingError{}, &bundle.DriveError{}, &bundle.TooLargeError{}},
+		exitDamaged: {&bundle.DamageError{}, &bundle.UnfinishedError{}, &bundle.FingerprintError{}, &bundle.RekeyError{}},
+		exitKey:     {bundle.ErrNoKey, bundle.ErrWrongKey},
+		exitDrive: {&bundle.SpaceError{}, &bundle.NoBundleError{}, &bundle.MissingError{}, &bundle.DriveError{}, &bundle.TooLargeError{},
+			&pack.NextDriveError{Why: &bundle.RefusedError{}}},
 		exitRegistry: {&transport.RegistryError{}, &transport.MissingBlobError{}, &transport.PlainHTTPError{}, &transport.BlockedError{}, &manifests.FetchError{}},
 		exitFailed:   {&oci.DigestError{}, io.EOF},
 	} {

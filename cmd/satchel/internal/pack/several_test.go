@@ -116,6 +116,9 @@ func TestStaging(t *testing.T) {
 	t.Parallel()
 	_, options := newSpread(t, 302)
 	o := options("staging")
+	if err := os.Remove(o.Dir); err != nil { // pack makes it
+		t.Fatal(err)
+	}
 	done, err := pack.Run(t.Context(), o)
 	if err != nil {
 		t.Fatal(err)
@@ -125,6 +128,9 @@ func TestStaging(t *testing.T) {
 		t.Fatalf("%v, %v, the last is in %s", dirs, err, done.Dir)
 	}
 	checkDrives(t, done, dirs...)
+	if names, err := os.ReadDir(o.Dir); err != nil || len(names) != len(dirs) {
+		t.Errorf("%v, %v besides %v", names, err, dirs)
+	}
 }
 
 // TestSlots puts one drive after another into two places, a wrong one too, and goes on in a new

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -31,7 +32,7 @@ func stagingDir(dir string, drive int) string {
 
 // findSlots finds out what the directories are: one that is not the root of a mount, nor
 // removable without room for all, is on a staging disk.
-func (p *packing) findSlots(ctx context.Context) error {
+func (p *packing) findSlots(ctx context.Context) (err error) {
 	s := &slots{dirs: slices.Clone(p.opts.Dirs), in: map[int]string{}, on: map[string]bundle.Mount{}}
 	if len(s.dirs) == 0 {
 		s.dirs = []string{p.opts.Dir}
@@ -45,9 +46,22 @@ func (p *packing) findSlots(ctx context.Context) error {
 	if p.opts.DriveSize == 0 || len(s.dirs) > 1 {
 		return nil
 	}
-	root, err := bundle.IsRoot(s.dirs[0])
-	s.staging = p.opts.Staging || err == nil && !root
-	return nil
+	s.staging, err = p.isStaging(s.dirs[0])
+	return err
+}
+
+// isStaging reports whether drives get directories in dir: it is not the root of a drive. A
+// bundle that was begun with a drive in dir itself goes on so: it is never one and the other.
+func (p *packing) isStaging(dir string) (bool, error) {
+	root, err := bundle.IsRoot(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return true, nil // pack will make it
+	}
+	if err != nil || root && !p.opts.Staging {
+		return false, err
+	}
+	number, err := bundle.DriveIn(dir)
+	return number == 0 || err != nil, nil // an error comes up again where dir is used
 }
 
 // checkPlace is checkMount for one of several places.
