@@ -89,6 +89,7 @@ func (s *driveDir) parseDrive(name string, p location) (what string, err error) 
 		//lint:ignore nilerr the fault is reported as a text
 		return "is not the one that bundle.json binds", nil
 	case err != nil:
+		//lint:ignore nilerr the fault is reported as a text
 		return "cannot be read: " + err.Error(), nil
 	case drive.Bundle != p.id || drive.Drive != p.drive || drive.Of != p.of || !drive.Complete:
 		return "belongs to another drive or is not complete", nil

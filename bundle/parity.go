@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/satchel-airgap/satchel/bundle/internal/media"
 	"github.com/satchel-airgap/satchel/bundle/internal/parity"
@@ -139,6 +140,9 @@ func (s *driveDir) planParity(ratio ParityRatio) (p seal.Parity, rep *ParityRepo
 		has := ParityRatio{Parity: s.parity.Parity, Data: s.parity.Data}
 		return p, nil, s.refuseParity(fmt.Sprintf("it has parity files already, %s: %s", has, protectionOf(*s.parity)), "keep those, or pack it again with --parity "+ratio.String())
 	}
+	if slices.ContainsFunc(s.faults, func(f Fault) bool { return seal.IsParity(f.File) }) {
+		return p, nil, damageOf(s.dir.Path(), s.faults)
+	}
 	rep.Already = true
 	return p, rep, nil
 }
@@ -208,6 +212,11 @@ func (s *driveDir) takeBack(now smallFiles, p seal.Parity) error {
 	stale := []string{seal.ParityName, seal.CopyDir + "/" + seal.ParityName}
 	for _, name := range s.adding {
 		if !slices.ContainsFunc(p.Files(), func(f seal.File) bool { return f.Name == name }) {
+			stale = append(stale, name)
+		}
+	}
+	for _, name := range s.temps { // they take room, and other parity files may have other names
+		if seal.IsParity(strings.TrimSuffix(name, media.TempSuffix)) {
 			stale = append(stale, name)
 		}
 	}

@@ -29,6 +29,7 @@ type Repair struct {
 	Faults      []Fault
 	Remedies    []Remedy // of every file that is not as it was, in name order
 	Size        int64    // bytes of all files of the bundle
+	Unfinished  error    // where nothing is damaged: a rekey, a signing or an adding of parity that was interrupted
 
 	d *diagnosis
 }
@@ -80,7 +81,13 @@ func FindRepair(ctx context.Context, dir string, want Wanted, progress func(int6
 	if err != nil {
 		return nil, err
 	}
-	r = &Repair{Dir: s.dir.Path(), Bundle: s.drive.Bundle, Fingerprint: s.finger, Faults: s.faults, Remedies: d.remedies, d: d}
+	var unfinished error
+	if len(s.faults) == 0 {
+		unfinished = v.outcome()
+		d.small, d.origin = map[string][]byte{}, map[string]string{}
+		d.readSmall() // for [Repair.Into]
+	}
+	r = &Repair{Dir: s.dir.Path(), Bundle: s.drive.Bundle, Fingerprint: s.finger, Faults: s.faults, Remedies: d.remedies, Unfinished: unfinished, d: d}
 	for _, f := range s.files() {
 		r.Size += f.Size
 	}
@@ -340,14 +347,15 @@ func (r *Repair) rebuildParity(ctx context.Context, g parity.Group, to *driveDir
 	return nil
 }
 
-// confirm reads the bundle again: what was to be repaired is as it was.
+// confirm reads the bundle again: what was to be repaired is as it was. Where nothing is lost,
+// all of it must be.
 func (r *Repair) confirm(ctx context.Context, dir string) error {
 	lost := r.lost(dir)
 	rep, err := Verify(ctx, []string{dir}, VerifyOptions{Expect: r.Fingerprint, Cold: true})
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	if rep == nil {
+	if rep == nil || lost == nil {
 		return errors.Join(lost, err)
 	}
 	var damaged []string
@@ -367,10 +375,10 @@ func isDerived(name string) bool {
 }
 
 // Into writes the bundle, repaired, into the directory to, and leaves the damaged one as it is. What
-// an earlier run has written there is kept. The directory is made if it is not there; it may
-// hold nothing else. Errors: those of [Repair.InPlace].
+// an earlier run has written there is kept. The directory is made if it is not there; a file in
+// it that is not as the repaired bundle has it is never written over: that is refused. Errors: those of [Repair.InPlace].
 func (r *Repair) Into(ctx context.Context, to string, progress func(int64)) (err error) {
-	dst, err := r.openTarget(to)
+	dst, err := r.openTarget(ctx, to)
 	if err != nil {
 		return err
 	}
@@ -400,7 +408,7 @@ func (r *Repair) Into(ctx context.Context, to string, progress func(int64)) (err
 
 // openTarget opens the directory for the repaired bundle: an empty one, or one in which an
 // earlier run has begun.
-func (r *Repair) openTarget(path string) (*driveDir, error) {
+func (r *Repair) openTarget(ctx context.Context, path string) (*driveDir, error) {
 	if err := media.MakeDir(path); err != nil && !errors.Is(err, fs.ErrExist) {
 		return nil, err
 	}
@@ -418,30 +426,75 @@ func (r *Repair) openTarget(path string) (*driveDir, error) {
 	if err == nil && len(others) > 0 {
 		err = &RefusedError{Dir: path, Reason: "it has other files than those of a bundle: " + text.Some(others, 3), hint: "name an empty directory, or one that is not there yet"}
 	}
+	to := *r.d.driveDir
+	to.dir = dir
 	if err == nil {
-		err = r.sameTarget(dir)
+		err = r.sameTarget(ctx, &to)
 	}
 	if err != nil {
 		return nil, errors.Join(err, dir.Close())
 	}
-	to := *r.d.driveDir
-	to.dir = dir
 	return &to, nil
 }
 
-// sameTarget refuses the directory of another bundle, and that of the damaged one.
-func (r *Repair) sameTarget(dir *media.Dir) error {
-	if dir.Path() == r.Dir {
+// sameTarget refuses the directory of the damaged bundle, and one with a file that the repaired
+// bundle does not have, or has otherwise: that may be another bundle, or a newer copy of this one.
+func (r *Repair) sameTarget(ctx context.Context, to *driveDir) error {
+	path := to.dir.Path()
+	if path == r.Dir {
 		return &RefusedError{Dir: r.Dir, Reason: "the damaged bundle is there", hint: "name another directory, or repair it in place: without --to"}
 	}
-	body, err := dir.ReadFile(seal.DriveName, seal.MaxSize)
-	if missing(err) {
-		return nil
-	}
+	body, err := to.dir.ReadFile(seal.DriveName, seal.MaxSize)
 	if err == nil && !bytes.Equal(body, r.d.bodies[seal.DriveName]) {
-		err = &RefusedError{Dir: dir.Path(), Reason: "another bundle is there", hint: "name an empty directory, or one that is not there yet"}
+		return r.refuseTarget(path, "another bundle is there")
 	}
-	return err
+	for _, sub := range []string{".", seal.CopyDir} {
+		files, _, err := to.dir.List(sub)
+		if missing(err) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		for _, f := range files {
+			if strings.HasSuffix(f.Name, media.TempSuffix) {
+				continue
+			}
+			same, err := r.sameFile(ctx, to, inSub(sub, f.Name))
+			if err != nil {
+				return err
+			}
+			if !same {
+				return r.refuseTarget(path, inSub(sub, f.Name)+" there is not as the repaired bundle has it, and would be written over")
+			}
+		}
+	}
+	return nil
+}
+
+func inSub(sub, name string) string {
+	if sub == "." {
+		return name
+	}
+	return sub + "/" + name
+}
+
+func (r *Repair) refuseTarget(path, reason string) error {
+	return &RefusedError{Dir: path, Reason: reason, hint: "name an empty directory, or one that is not there yet"}
+}
+
+// sameFile reports whether a file of the target is as the repaired bundle has it.
+func (r *Repair) sameFile(ctx context.Context, to *driveDir, name string) (bool, error) {
+	if want, small := r.d.small[name]; small {
+		body, err := to.dir.ReadFile(name, maxIndex)
+		return bytes.Equal(body, want), err
+	}
+	for _, f := range r.d.files() {
+		if f.Name == name {
+			return to.holds(ctx, f), ctx.Err()
+		}
+	}
+	return false, nil
 }
 
 // lacking is how many bytes the target still needs.

@@ -358,12 +358,14 @@ func TestRepairInto(t *testing.T) {
 		same(t, to, before)
 	}
 	to := t.TempDir()
-	write(t, to, map[string][]byte{"s-00-00001.age.tmp": []byte("x"), "README.txt": []byte("half")})
+	write(t, to, map[string][]byte{"s-00-00001.age.tmp": []byte("x"), "README.txt.tmp": []byte("half")})
 	if _, err := s.repair(t, to, Wanted{}); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.Remove(filepath.Join(to, "s-00-00001.age.tmp")); err != nil && !errors.Is(err, os.ErrNotExist) {
-		t.Fatal(err)
+	for _, name := range []string{"s-00-00001.age.tmp", "README.txt.tmp"} {
+		if err := os.Remove(filepath.Join(to, name)); err != nil && !errors.Is(err, os.ErrNotExist) {
+			t.Fatal(err)
+		}
 	}
 	same(t, to, s.whole)
 }

@@ -32,18 +32,6 @@ type seals struct {
 // drives are all drive directories that are here, by number.
 func (s *seals) drives() []*driveDir { return append(slices.Clone(s.earlier), s.driveDir) }
 
-// names gives the drives of the bundle that are here, or those that are not.
-func (s *seals) names(here bool) (list []DriveLabel) {
-	all := s.drives()
-	for i := range s.bundle.Drives {
-		is := slices.ContainsFunc(all, func(d *driveDir) bool { return d.drive.Drive == i+1 })
-		if is == here {
-			list = append(list, DriveLabel{s.bundle.Bundle, i + 1, len(s.bundle.Drives)})
-		}
-	}
-	return list
-}
-
 // close closes the directories of all drives.
 func (s *seals) close() (err error) {
 	for _, d := range s.drives() {

@@ -111,7 +111,7 @@ func (a *app) repair(ctx context.Context, o repairOptions, dir string, want bund
 		return err
 	}
 	defer func() { _ = r.Close() }() // it was read only
-	rep := &repairReport{Dir: r.Dir, Bundle: r.Bundle, Fingerprint: r.Fingerprint, Faults: []faultReport{}, Remedies: []remedyReport{}, Whole: len(r.Remedies) == 0}
+	rep := &repairReport{Dir: r.Dir, Bundle: r.Bundle, Fingerprint: r.Fingerprint, Faults: []faultReport{}, Remedies: []remedyReport{}, Whole: len(r.Faults) == 0 && r.Unfinished == nil}
 	for _, f := range r.Faults {
 		rep.Faults = append(rep.Faults, faultReport{f.File, f.What})
 	}
@@ -125,7 +125,7 @@ func (a *app) repair(ctx context.Context, o repairOptions, dir string, want bund
 
 func (a *app) doRepair(ctx context.Context, o repairOptions, r *bundle.Repair, rep *repairReport) error {
 	if len(r.Remedies) == 0 && o.to == "" {
-		return nil
+		return r.Unfinished
 	}
 	if o.to == "" && !o.yes {
 		agreed, err := a.agreeRepair(ctx, r)
@@ -145,11 +145,16 @@ func (a *app) doRepair(ctx context.Context, o repairOptions, r *bundle.Repair, r
 	} else {
 		err = r.InPlace(ctx, nil)
 	}
-	if err == nil || as[*bundle.RepairError](err) {
+	if err == nil || as[*bundle.RepairError](err) || unfinished(err) {
 		rep.Repaired, rep.Whole = true, err == nil
 		return errors.Join(err, bundle.Release(cmp.Or(o.to, r.Dir)))
 	}
 	return err
+}
+
+// unfinished reports whether all files are what they were made, by a run that did not get to its end.
+func unfinished(err error) bool {
+	return as[*bundle.RekeyError](err) || as[*bundle.SigningError](err) || as[*bundle.ParityError](err)
 }
 
 // notRepairedError is damage that was listed, and left.

@@ -28,7 +28,7 @@ func (s *Survey) Rebuild(ctx context.Context, files Files, to map[string]io.Writ
 			width = max(width, f.Size)
 		}
 	}
-	if r.enc, err = reedsolomon.New(len(s.g.Data), len(s.g.Parity)); err != nil {
+	if r.enc, err = reedsolomon.New(len(s.g.Data), len(s.g.Parity), reedsolomon.WithInversionCache(false)); err != nil {
 		return fmt.Errorf("group %d: %w", s.g.Group, err)
 	}
 	r.bufs = reedsolomon.AllocAligned(s.l.width, int(min(step(s.l.width), s.l.shards)))

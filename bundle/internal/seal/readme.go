@@ -31,8 +31,6 @@ each group of lines into bash. First, go into this directory:
 
 `
 
-const readmeRest = readmeOpen + readmeLayout
-
 const readmeOpen = `Get the bundle's own key, with %s:
 
 %s

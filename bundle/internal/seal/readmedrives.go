@@ -91,6 +91,6 @@ func (a About) ofDrive(one string, lines []byte) []byte {
 	}
 	b.WriteString(signedText(signed, a.Signatures))
 	fmt.Fprintf(&b, readmeDrivesOpen, one, lines, a.Drive, a.Of)
-	fmt.Fprintf(&b, readmePush)
+	b.WriteString(readmePush)
 	return b.Bytes()
 }

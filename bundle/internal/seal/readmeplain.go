@@ -106,6 +106,6 @@ func (a About) plain(text int) []byte {
 	fmt.Fprintf(&b, readmePlainDrives, a.Drive, a.Of, a.Bundle, Label(a.Bundle, a.Drive), Label(a.Bundle, a.Of))
 	b.WriteString(more)
 	fmt.Fprintf(&b, readmePlainDrivesOpen, a.Drive, a.Of)
-	fmt.Fprintf(&b, readmePush)
+	b.WriteString(readmePush)
 	return b.Bytes()
 }
