@@ -145,15 +145,15 @@ func (a *app) doRepair(ctx context.Context, o repairOptions, r *bundle.Repair, r
 	} else {
 		err = r.InPlace(ctx, nil)
 	}
-	if err == nil || as[*bundle.RepairError](err) || unfinished(err) {
+	if err == nil || as[*bundle.RepairError](err) || notEnded(err) {
 		rep.Repaired, rep.Whole = true, err == nil
 		return errors.Join(err, bundle.Release(cmp.Or(o.to, r.Dir)))
 	}
 	return err
 }
 
-// unfinished reports whether all files are what they were made, by a run that did not get to its end.
-func unfinished(err error) bool {
+// notEnded reports whether all files are what they were made, by a run that did not get to its end.
+func notEnded(err error) bool {
 	return as[*bundle.RekeyError](err) || as[*bundle.SigningError](err) || as[*bundle.ParityError](err)
 }
 

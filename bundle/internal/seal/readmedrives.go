@@ -3,6 +3,7 @@ package seal
 import (
 	"bytes"
 	"fmt"
+	"strings"
 )
 
 // readmeDrives is the seventh wording: of a drive of a bundle that is on several.
@@ -91,6 +92,6 @@ func (a About) ofDrive(one string, lines []byte) []byte {
 	}
 	b.WriteString(signedText(signed, a.Signatures))
 	fmt.Fprintf(&b, readmeDrivesOpen, one, lines, a.Drive, a.Of)
-	b.WriteString(readmePush)
+	b.WriteString(strings.ReplaceAll(readmePush, "%%", "%")) // it is part of formats, too
 	return b.Bytes()
 }

@@ -106,6 +106,6 @@ func (a About) plain(text int) []byte {
 	fmt.Fprintf(&b, readmePlainDrives, a.Drive, a.Of, a.Bundle, Label(a.Bundle, a.Drive), Label(a.Bundle, a.Of))
 	b.WriteString(more)
 	fmt.Fprintf(&b, readmePlainDrivesOpen, a.Drive, a.Of)
-	b.WriteString(readmePush)
+	b.WriteString(strings.ReplaceAll(readmePush, "%%", "%")) // it is part of formats, too
 	return b.Bytes()
 }
