@@ -58,9 +58,14 @@ func roundUp(n, unit int64) int64 { return (n + unit - 1) / unit * unit }
 type TooLargeError struct {
 	Blob     oci.Descriptor // the largest; empty for too many drives
 	Capacity int64          // bytes of the largest drive
+	Besides  int64          // bytes that a drive needs besides blobs, if it is that which leaves too little; else 0
+	Cluster  int64          // of the drive, with Besides
 }
 
 func (e *TooLargeError) Error() string {
+	if e.Besides > 0 {
+		return fmt.Sprintf("drives of %s are too small: with clusters of %s, the files besides the blobs take about %s of each, more on the last one, and parity files more again", FormatSize(e.Capacity), FormatSize(e.Cluster), FormatSize(e.Besides))
+	}
 	if e.Blob.Digest == "" {
 		return fmt.Sprintf("drives of %s are too small: it would take more than the %d that a bundle may have", FormatSize(e.Capacity), MaxLanes)
 	}
@@ -68,7 +73,12 @@ func (e *TooLargeError) Error() string {
 }
 
 // Hint says what to do now.
-func (e *TooLargeError) Hint() string { return "take larger drives, or leave out what needs it" }
+func (e *TooLargeError) Hint() string {
+	if e.Besides > 0 {
+		return "take larger drives, or fewer lanes (--lanes)"
+	}
+	return "take larger drives, or leave out what needs it"
+}
 
 // Permanent is true: the blob stays as large as it is.
 func (e *TooLargeError) Permanent() bool { return true }

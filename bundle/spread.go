@@ -96,7 +96,7 @@ func (j Job) SpreadOver(inv *oci.Inventory, g *oci.Graph, content func(oci.Descr
 	slices.SortStableFunc(s.sorted, func(a, b oci.Node) int {
 		return cmp.Or(cmp.Compare(b.Descriptor.Size, a.Descriptor.Size), cmp.Compare(a.Descriptor.Digest, b.Descriptor.Digest))
 	})
-	for n := 2; n <= seal.MaxDrives; n++ {
+	for n, more := 2, spreadMore; n <= seal.MaxDrives && more > 0; n++ {
 		drives := room.of(n)
 		if drives == nil {
 			return nil, s.tooLittle(room, f)
@@ -107,6 +107,9 @@ func (j Job) SpreadOver(inv *oci.Inventory, g *oci.Graph, content func(oci.Descr
 		done, err := s.over(drives)
 		if done != nil || err != nil {
 			return done, err
+		}
+		if s.tight {
+			more--
 		}
 	}
 	return nil, s.tooLittle(room, f)
@@ -123,12 +126,16 @@ func total(drives []Capacity) (n int64) {
 func (s *spreading) tooLittle(room Room, f Forecast) error {
 	largest := room.largest()
 	if len(s.sorted) > 0 {
-		if d := s.sorted[0].Descriptor; s.cost(d, largest) > largest.Free-s.least(1, largest) {
+		if d := s.sorted[0].Descriptor; s.cost(d, largest) > s.without(largest.Free-s.least(1, largest), largest) {
 			return &TooLargeError{Blob: d, Capacity: largest.Free}
 		}
 	}
 	if room.More.Free > 0 || len(room.Drives) == 0 {
-		return &TooLargeError{Capacity: largest.Free}
+		e := &TooLargeError{Capacity: largest.Free}
+		if s.tight {
+			e.Besides, e.Cluster = s.least(LanesOf(s.job.Lanes, 2), largest), largest.Cluster
+		}
+		return e
 	}
 	e := &SpaceError{Dir: fmt.Sprintf("%d drives", len(room.Drives)), Together: len(room.Drives), Cluster: largest.Cluster}
 	e.Free = total(room.Drives)
@@ -146,6 +153,7 @@ type spreading struct {
 	sorted  []oci.Node // the largest first
 
 	closed *closedLane // once it was counted
+	tight  bool        // it is the files besides the blobs that have no room, and not the drives that are too few
 }
 
 // cost is about what a blob takes on a drive.
@@ -166,16 +174,26 @@ func (s *spreading) least(lanes int, c Capacity) (n int64) {
 // spreadTries is how often a drive that was filled too far gets less.
 const spreadTries = 12
 
+// spreadMore is how many more drives are tried where the files besides the blobs are in the way.
+const spreadMore = 8
+
 // over spreads the bundle over these drives, all of them; nil if it finds no way.
 func (s *spreading) over(drives []Capacity) (*Spread, error) {
 	s.begin.Lanes = LanesOf(s.job.Lanes, len(drives))
 	budget := make([]int64, len(drives))
 	for k, c := range drives {
-		budget[k] = c.Free - s.least(s.begin.Lanes, c)
+		budget[k] = s.without(c.Free-s.least(s.begin.Lanes, c), c)
 	}
-	for range spreadTries {
+	for try := range spreadTries {
 		plan, ok := s.fill(drives, budget)
+		if plan != nil && !ok { // some have nothing: the others get less
+			for k := range budget {
+				budget[k] -= budget[k] / 16
+			}
+			continue
+		}
 		if !ok {
+			s.tight = s.tight || try > 0
 			return nil, nil
 		}
 		s.begin.Drives = plan
@@ -187,7 +205,7 @@ func (s *spreading) over(drives []Capacity) (*Spread, error) {
 		for k, c := range drives {
 			need := f.On(k+1).OnDrive(c.Cluster) + slack(f.On(k+1), c)
 			if over := need - c.Free; over > 0 {
-				budget[k] -= over
+				budget[k] -= max(s.without(over, c), perSegment)
 				fits = false
 			}
 			done.Drives = append(done.Drives, Share{Blobs: plan[k].Blobs, Need: need})
@@ -196,7 +214,19 @@ func (s *spreading) over(drives []Capacity) (*Spread, error) {
 			return done, nil
 		}
 	}
+	s.tight = true
 	return nil, nil
+}
+
+// without is how much of so many bytes of a drive is left for segments by their parity files.
+func (s *spreading) without(n int64, c Capacity) int64 {
+	p := s.job.Parity
+	if p.Parity == 0 {
+		return n
+	}
+	group := max(1, min(int64(p.Data), c.Free/s.begin.SegmentSize)) // the segments of a small drive are fewer
+	whole := n / (group + int64(p.Parity)) * group
+	return max(whole, min(n, 1))
 }
 
 // slack is what lanes may take that fill in another order than a forecast has them: each
@@ -205,7 +235,8 @@ func slack(f Forecast, c Capacity) int64 {
 	return int64(f.Segments/8+1) * (perSegment + c.Cluster/2)
 }
 
-// fill puts the largest blob first onto the first drive that has room.
+// fill puts the largest blob first onto the first drive that has room. The plan is nil if there
+// is not enough of it, and not right where a drive gets nothing.
 func (s *spreading) fill(drives []Capacity, budget []int64) ([]journal.DrivePlan, bool) {
 	plan, left := make([]journal.DrivePlan, len(drives)), slices.Clone(budget)
 	last := len(drives) - 1
@@ -225,10 +256,14 @@ func (s *spreading) fill(drives []Capacity, budget []int64) ([]journal.DrivePlan
 	}
 	for k := range plan[:last] {
 		if len(plan[k].Blobs) == 0 {
-			return nil, false // a drive without a segment is none
+			return plan, false // a drive without a segment is none
 		}
 	}
-	return plan, left[last] >= 0
+	if left[last] < 0 {
+		s.tight = true // further drives change nothing of that
+		return nil, false
+	}
+	return plan, true
 }
 
 // forecast counts the bundle as it is spread. The closing lane is the same each time but for

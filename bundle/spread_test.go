@@ -1,0 +1,54 @@
+package bundle
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/satchel-airgap/satchel/oci"
+	"github.com/satchel-airgap/satchel/oci/ocitest"
+)
+
+// TestSmallDrives spreads a set over drives on which parity, lanes and clusters take much of the
+// room, and says so where they take too much.
+func TestSmallDrives(t *testing.T) {
+	t.Parallel()
+	const mib = 1 << 20
+	g := &oci.Graph{}
+	for i, n := range []int64{6 * mib, 5 * mib, 4 * mib, 3 * mib, 2 * mib, mib} {
+		g.Blobs = append(g.Blobs, oci.Node{Descriptor: oci.Descriptor{MediaType: ocitest.LayerGzip, Digest: oci.Digest(fmt.Append(nil, i)), Size: n}})
+	}
+	nothing := func(oci.Descriptor) ([]byte, bool) { return nil, false }
+	var large *TooLargeError
+	for _, c := range []struct {
+		parity  ParityRatio
+		size    int64
+		at, say string // most drives, or what is said
+	}{
+		{size: 12 * mib, at: "3"},
+		{size: 92 * mib / 10, at: "5"},
+		{size: 7 * mib, say: "cannot hold it"},
+		{parity: ParityRatio{Parity: 2, Data: 10}, size: 13 * mib, at: "4"},
+		{parity: ParityRatio{Parity: 4, Data: 4}, size: 24 * mib, at: "3"},
+		{parity: ParityRatio{Parity: 9, Data: 10}, size: 30 * mib, at: "3"},
+	} {
+		job := Job{SegmentSize: MinSegmentSize, Lanes: 2, Parity: c.parity}
+		s, err := job.SpreadOver(&oci.Inventory{}, g, nothing, Room{More: Capacity{c.size, DefaultCluster}})
+		switch {
+		case c.say != "":
+			if !errors.As(err, &large) || !strings.Contains(err.Error(), c.say) {
+				t.Errorf("drives of %d: %v", c.size, err)
+			}
+		case err != nil || fmt.Sprint(len(s.Drives)) > c.at:
+			t.Errorf("parity %v on drives of %d: %+v, %v", c.parity, c.size, s, err)
+		}
+	}
+	job := Job{SegmentSize: MinSegmentSize, Lanes: 2, Parity: ParityRatio{Parity: 4, Data: 4}}
+	for size := int64(10 * mib); size < 20*mib; size += mib {
+		_, err := job.SpreadOver(&oci.Inventory{}, g, nothing, Room{More: Capacity{size, DefaultCluster}})
+		if err != nil && strings.Contains(err.Error(), "more than the") {
+			t.Errorf("drives of %d: %v", size, err)
+		}
+	}
+}
