@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"slices"
 	"strings"
@@ -120,7 +119,7 @@ func runVerify(ctx context.Context, a *app, trust trustFlags, dirs []string, exp
 		return err
 	}
 	if len(list) > 1 {
-		return a.verifyAll(ctx, dirs[0], list, want, output)
+		return a.verifyAll(ctx, dirs, list, want, output)
 	}
 	if len(list) == 1 {
 		a.chosen(dirs[0], list[0].Found)
@@ -138,101 +137,6 @@ func runVerify(ctx context.Context, a *app, trust trustFlags, dirs []string, exp
 		return errors.Join(verr, printVerify(a.stdout, *rep))
 	}
 	return errors.Join(verr, a.tellMachines(output, &verified{verifyReport: rep}))
-}
-
-// foundDrives is a bundle, with all its drives that are here.
-type foundDrives struct {
-	bundle.Found // of its last drive
-	more         []bundle.Found
-}
-
-func (f foundDrives) dirs() []string {
-	list := []string{f.Dir}
-	for _, d := range f.more {
-		list = append(list, d.Dir)
-	}
-	return list
-}
-
-// toVerify lists the bundles in dirs.
-func (a *app) toVerify(dirs []string, w wanted) (list []foundDrives, err error) {
-	var all []bundle.Found
-	w = byID(dirs, w)
-	for _, dir := range dirs {
-		found, err := a.found(dir, w)
-		if err != nil {
-			return nil, err
-		}
-		if len(found) == 0 && len(dirs) > 1 {
-			return nil, &bundle.NoBundleError{Dir: dir}
-		}
-		for _, f := range found {
-			if !slices.ContainsFunc(all, func(o bundle.Found) bool { return o.Dir == f.Dir }) {
-				all = append(all, f)
-			}
-		}
-	}
-	one, more := together(all)
-	for _, f := range one {
-		list = append(list, foundDrives{f, more[f.Dir]})
-	}
-	return list, nil
-}
-
-// driveReport is what verify prints of several bundles.
-type driveReport struct {
-	Dir     string         `json:"dir"`
-	OK      bool           `json:"ok"` // all are
-	Bundles []verifyReport `json:"bundles"`
-}
-
-// verifyAll checks all bundles of a drive, also after one that is not whole.
-func (a *app) verifyAll(ctx context.Context, dir string, list []foundDrives, want bundle.Wanted, output string) error {
-	rep := driveReport{Dir: dir, OK: true}
-	var errs []error
-	for _, f := range list {
-		var one *verifyReport
-		err := f.Err // an unfinished one says who writes it
-		if !as[*bundle.UnfinishedError](err) {
-			a.warnInUse(f.Found)
-			one, err = a.verify(ctx, f.dirs(), want)
-		}
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-		if one == nil {
-			one = &verifyReport{Dir: f.Dir, Bundle: f.Bundle, Created: f.Created, Faults: []faultReport{}}
-		}
-		if err != nil {
-			one.Problem, rep.OK = err.Error(), false
-			errs = append(errs, err)
-		}
-		rep.Bundles = append(rep.Bundles, *one)
-	}
-	if output != "table" {
-		return errors.Join(append(errs, a.tellMachines(output, &verifiedAll{driveReport: rep}))...)
-	}
-	for _, one := range rep.Bundles {
-		if err := printOne(a.stdout, one); err != nil {
-			return errors.Join(append(errs, err)...)
-		}
-	}
-	_, err := fmt.Fprintln(a.stdout, rep.summary())
-	return errors.Join(append(errs, err)...)
-}
-
-// summary is the last line of a report of several bundles.
-func (r driveReport) summary() string {
-	var bad []string
-	for _, one := range r.Bundles {
-		if !one.OK {
-			bad = append(bad, text.Printable(one.Dir))
-		}
-	}
-	if len(bad) == 0 {
-		return fmt.Sprintf("all %d bundles are as they were written", len(r.Bundles))
-	}
-	return fmt.Sprintf("%d of %d bundles are as they were written; see FAULT or PROBLEM of %s", len(r.Bundles)-len(bad), len(r.Bundles), text.Some(bad, mostListed))
 }
 
 // verify checks one bundle. There is no report if there was nothing to check.
@@ -294,7 +198,7 @@ func (e *listedError) Unwrap() error { return e.err }
 func printOne(w io.Writer, r verifyReport) error {
 	p := &printer{w: w}
 	p.printf("directory    %s\n", text.Printable(r.Dir))
-	if r.Fingerprint != "" || len(r.Faults) > 0 {
+	if r.Fingerprint != "" || len(r.Faults) > 0 || len(r.Drives) > 0 {
 		p.err = cmp.Or(p.err, printVerify(w, r))
 	} else if r.Bundle != "" {
 		p.printf("bundle       %s\n", r.Bundle)
