@@ -47,6 +47,7 @@ type Link struct {
 	Files       []LinkFile
 	Away        []DriveLabel // drives of the bundle that are not sent
 
+	most     int64 // bytes that a file has at most
 	drives   []*linkDrive
 	manifest []byte
 	sum      string // of the manifest
@@ -107,6 +108,7 @@ func (l *Link) Bytes() (n int64) {
 
 // build numbers the files of the drives and writes the manifest.
 func (l *Link) build(most int64) error {
+	l.most = most
 	m := linkManifest{Version: linkVersion, Bundle: l.Bundle, Max: most}
 	for _, d := range l.drives {
 		if err := d.list(l.Bundle); err != nil {

@@ -249,7 +249,11 @@ func TestLinkList(t *testing.T) {
 			t.Errorf("%q: %v, %v", s, numbers, err)
 		}
 	}
-	for _, s := range []string{"", "K3V6Q2MZ", "K3V6Q2MZ 1,2", "12 13 check abcd", "K3V6Q2MZ x check abcd", "K3V6Q2MZ 1- check abcd"} {
+	l.most = 300_000
+	if parsed, err := ParseLinkList(strings.ToLower(l.Missing([]int{3}).String())); err != nil || parsed.most != 300_000 || errOf(l.Wanted(parsed)) != nil {
+		t.Errorf("the list has %d bytes, %v", parsed.most, err)
+	}
+	for _, s := range []string{"", "K3V6Q2MZ 1 max x check abcd", "K3V6Q2MZ", "K3V6Q2MZ 1,2", "12 13 check abcd", "K3V6Q2MZ x check abcd", "K3V6Q2MZ 1- check abcd"} {
 		if _, err := ParseLinkList(s); err == nil {
 			t.Errorf("%q is taken", s)
 		}
@@ -258,4 +262,32 @@ func TestLinkList(t *testing.T) {
 	if parsed, err := ParseLinkList(text); err != nil || errOf(other.Wanted(parsed)) == nil {
 		t.Errorf("a list of another sending is taken: %v", err)
 	}
+}
+
+// TestLinkRotten: what has changed after it had arrived is named, and asked for again at once.
+func TestLinkRotten(t *testing.T) {
+	t.Parallel()
+	f := newSmall(t, false)
+	f.pack(t)
+	spool, inside := t.TempDir(), t.TempDir()
+	l := f.send(t, spool, MaxLinkFile, "")
+	all := files(t, spool)
+	late := l.name(l.Files[len(l.Files)-1])
+	last := all[late]
+	delete(all, late)
+	write(t, inside, all)
+	a, err := Receive(t.Context(), inside, ReceiveOptions{})
+	if err != nil || len(a.Missing) != 1 {
+		t.Fatalf("%+v, %v", a, err)
+	}
+	flip(t, filepath.Join(a.Dir, l.Files[0].file.Name))
+	write(t, inside, map[string][]byte{late: last})
+	if a, err = Receive(t.Context(), inside, ReceiveOptions{}); err != nil || !slices.Equal(a.Missing, []int{1}) || len(a.Wrong) != 1 {
+		t.Fatalf("%+v, %v", a, err)
+	}
+	write(t, inside, map[string][]byte{"again": all[l.name(l.Files[0])]})
+	if a, err = Receive(t.Context(), inside, ReceiveOptions{}); err != nil || len(a.Missing) > 0 {
+		t.Fatalf("%+v, %v", a, err)
+	}
+	f.whole(t, a.Dir)
 }

@@ -1,6 +1,7 @@
 package bundle
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"regexp"
@@ -12,11 +13,12 @@ import (
 )
 
 // LinkList is a list of link files that are to be sent again, short enough to be read out:
-// the beginning of the bundle ID, numbers and ranges, and four characters by which the other
-// side notices a mistake.
+// the beginning of the bundle ID, numbers and ranges, the size of the largest file where that is
+// not [MaxLinkFile], and four characters by which the other side notices a mistake.
 type LinkList struct {
 	id      string
 	numbers []int
+	most    int64  // bytes of the largest file; 0 where it is MaxLinkFile, or not known
 	check   string // "" where no manifest has arrived
 }
 
@@ -27,7 +29,17 @@ var linkRange = regexp.MustCompile(`^([0-9]{1,7})(?:-([0-9]{1,7}))?$`)
 
 // Missing makes the list of the files with these numbers.
 func (l *Link) Missing(numbers []int) LinkList {
-	return LinkList{l.Bundle[:idInNames], numbers, l.check(numbers)}
+	list := LinkList{id: l.Bundle[:idInNames], numbers: numbers, check: l.check(numbers)}
+	if l.most != MaxLinkFile {
+		list.most = l.most
+	}
+	return list
+}
+
+// Most is the size of the largest file of the sending that the list is of; ok is false for a
+// list that asks for the manifest, which does not know it.
+func (l LinkList) Most() (bytes int64, ok bool) {
+	return cmp.Or(l.most, MaxLinkFile), l.check != ""
 }
 
 // check is of the list and of the manifest: another one numbers other files.
@@ -40,7 +52,11 @@ func (l LinkList) String() string {
 	if l.check == "" {
 		return strings.ToUpper(l.id) + " manifest"
 	}
-	return strings.ToUpper(l.id) + " " + ranges(l.numbers) + " check " + l.check
+	most := ""
+	if l.most > 0 {
+		most = fmt.Sprintf(" max %d", l.most)
+	}
+	return strings.ToUpper(l.id) + " " + ranges(l.numbers) + most + " check " + l.check
 }
 
 // ranges writes numbers that rise.
@@ -65,6 +81,9 @@ func ranges(numbers []int) string {
 // spaces.
 func ParseLinkList(s string) (l LinkList, err error) {
 	words := strings.FieldsFunc(strings.ToLower(s), func(r rune) bool { return strings.ContainsRune(" ,;\t\r\n", r) })
+	if len(words) == 0 {
+		return l, errors.New("it is empty: everything had arrived")
+	}
 	if len(words) < 2 || len(words[0]) != idInNames {
 		return l, errors.New("it does not begin with the first 8 characters of the bundle ID, followed by numbers")
 	}
@@ -77,6 +96,12 @@ func ParseLinkList(s string) (l LinkList, err error) {
 		return l, errors.New(`it does not end with "check" and four characters`)
 	}
 	l.check = words[len(words)-1]
+	if n > 3 && words[n-2] == "max" {
+		if l.most, err = strconv.ParseInt(words[n-1], 10, 64); err != nil || l.most < 1 {
+			return l, fmt.Errorf("%q is no size of the largest file", words[n-1])
+		}
+		n -= 2
+	}
 	for _, w := range words[1:n] {
 		m := linkRange.FindStringSubmatch(w)
 		if m == nil {

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/satchel-airgap/satchel/bundle/internal/media"
 	"github.com/satchel-airgap/satchel/bundle/internal/seal"
@@ -107,12 +108,43 @@ func (r *receiver) receive(ctx context.Context) (a *Arrival, err error) {
 	if len(a.Missing) > 0 {
 		return a, nil
 	}
+	bad := false
 	for _, d := range r.link.drives {
-		if err := r.complete(ctx, d); err != nil {
+		err := r.complete(ctx, d)
+		if changed, ok := errors.AsType[*ReadBackError](err); ok && r.again(d, changed.Files) {
+			bad = true
+		} else if err != nil {
 			return a, err
 		}
 	}
+	if bad {
+		return r.arrival(), nil
+	}
 	return a, r.verify(ctx)
+}
+
+// again wants files once more that arrived whole, and were not read back so. It reports false if
+// are others among them than those that are sent, and second copies made of them.
+func (r *receiver) again(d *linkDrive, names []string) bool {
+	names = slices.DeleteFunc(slices.Clone(names), func(name string) bool {
+		base, second := strings.CutPrefix(name, seal.CopyDir+"/")
+		return second && slices.Contains(names, base)
+	})
+	for _, name := range names {
+		if !slices.ContainsFunc(d.pieces, func(f seal.File) bool { return f.Name == name }) {
+			return false
+		}
+	}
+	for _, f := range r.link.Files {
+		if f.drive == d && slices.Contains(names, f.file.Name) {
+			delete(r.done, f.Number)
+			delete(r.have, f.Number) // it was moved
+		}
+	}
+	for _, name := range names {
+		r.wrong = append(r.wrong, Fault{name, "was whole when it arrived, and is not now: the disk or its cable is failing, or somebody has changed it. It was removed"})
+	}
+	return true
 }
 
 func (r *receiver) home() string { return filepath.Join(r.dir, dirPrefix+r.link.Bundle) }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"strings"
 
 	"github.com/satchel-airgap/satchel/bundle"
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/copying"
@@ -27,6 +28,8 @@ func (l linkFlags) list() (list *bundle.LinkList, err error) {
 	typed := l.only
 	body, err := os.ReadFile(l.only)
 	switch {
+	case errors.Is(err, fs.ErrNotExist) && !strings.Contains(l.only, " "):
+		return nil, usage(fmt.Errorf("--only: there is no file %s, and it is no list", l.only), "name the file that satchel missing wrote (--list), or give the line that it printed, in quotes")
 	case err == nil:
 		typed = string(body)
 	case !errors.Is(err, fs.ErrNotExist):
@@ -35,6 +38,21 @@ func (l linkFlags) list() (list *bundle.LinkList, err error) {
 	parsed, err := bundle.ParseLinkList(typed)
 	return &parsed, usage(wrap("--only", err), "give the line that satchel missing printed on the other side, or the file that it wrote (--list)")
 }
+
+// largest gives the size of the largest file: a list has that of the first sending, but for one
+// that asks for the manifest. Another manifest than the first would make of no use what has arrived.
+func (l linkFlags) largest(list *bundle.LinkList) (int64, error) {
+	if list == nil {
+		return cmp.Or(l.most, bundle.MaxLinkFile), nil
+	}
+	most, ok := list.Most()
+	if !ok && l.most == 0 {
+		return 0, usage(errors.New("the list asks for the manifest, and cannot say in files of which size the bundle was sent first"), sizeOfFirst)
+	}
+	return cmp.Or(l.most, most), nil
+}
+
+var sizeOfFirst = fmt.Sprintf("add --max-file-size with the size that was given then; %d if none was", int64(bundle.MaxLinkFile))
 
 // wrap says what an error is of.
 func wrap(what string, err error) error {
@@ -59,6 +77,10 @@ func runLink(ctx context.Context, a *app, o copyOptions, src []string) error {
 	if err != nil {
 		return err
 	}
+	most, err := o.link.largest(list)
+	if err != nil {
+		return err
+	}
 	want, err := o.trust.wanted(o.expect)
 	if err != nil {
 		return err
@@ -68,7 +90,7 @@ func runLink(ctx context.Context, a *app, o copyOptions, src []string) error {
 		return err
 	}
 	done, err := copying.Send(ctx, copying.SendOptions{
-		From: from, Into: o.link.dir, Only: list, Want: want, Most: cmp.Or(o.link.most, bundle.MaxLinkFile), Rate: o.limitRate, To: a.notices(),
+		From: from, Into: o.link.dir, Only: list, Want: want, Most: most, Rate: o.limitRate, To: a.notices(),
 	})
 	if done != nil {
 		said.Sent = *done

@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -60,9 +61,15 @@ type missing struct {
 }
 
 // missingError says that a bundle has not arrived as a whole.
-type missingError struct{ arrival *bundle.Arrival }
+type missingError struct {
+	dir     string
+	arrival *bundle.Arrival
+}
 
 func (e *missingError) Error() string {
+	if e.arrival.Bundle == "" {
+		return "nothing of a bundle has arrived in " + e.dir
+	}
 	if e.arrival.Files == 0 {
 		return "no manifest has arrived: nobody can say here what is missing"
 	}
@@ -71,6 +78,12 @@ func (e *missingError) Error() string {
 
 // Hint says what to do now.
 func (e *missingError) Hint() string {
+	switch {
+	case e.arrival.Bundle == "":
+		return "is this where the link puts files down, and is it mounted? On the other side: satchel copy --link DIR SRC"
+	case e.arrival.Files == 0:
+		return fmt.Sprintf("have it sent again from the other side: satchel copy --link DIR --only %q SRC; %s", e.arrival.List.String(), sizeOfFirst)
+	}
 	return fmt.Sprintf("send them again from the other side: satchel copy --link DIR --only %q SRC", e.arrival.List.String())
 }
 
@@ -85,9 +98,14 @@ func runMissing(ctx context.Context, a *app, dir, expect, id string, trust trust
 	}
 	arrival, err := a.receive(ctx, dir, bundle.ReceiveOptions{Wanted: want, Bundle: id})
 	if arrival == nil {
-		return cmp.Or(err, error(&bundle.NoBundleError{Dir: dir}))
+		err, arrival = cmp.Or(err, error(&missingError{dir, &bundle.Arrival{}})), &bundle.Arrival{}
 	}
 	said.fill(arrival, err == nil)
+	if file != "" { // an old list would be sent again
+		if werr := writeList(file, said.List); werr != nil {
+			return errors.Join(err, werr)
+		}
+	}
 	for _, n := range arrival.Notes {
 		a.warn("%s", text.Printable(n))
 	}
@@ -95,7 +113,7 @@ func runMissing(ctx context.Context, a *app, dir, expect, id string, trust trust
 		return err
 	}
 	if !said.Complete {
-		err = &missingError{arrival}
+		err = &missingError{dir, arrival}
 	}
 	if !a.machines() {
 		err = cmp.Or(printMissing(a.stdout, *said), err)
@@ -103,9 +121,6 @@ func runMissing(ctx context.Context, a *app, dir, expect, id string, trust trust
 	if said.Complete {
 		a.info("everything has arrived: the bundle is in %s", arrival.Dir)
 		return cmp.Or(err, a.showFingerprint(arrival.Fingerprint))
-	}
-	if file != "" {
-		return cmp.Or(writeList(file, said.List), err)
 	}
 	return err
 }
@@ -126,7 +141,7 @@ func (m *missing) fill(a *bundle.Arrival, whole bool) {
 	m.Bundle, m.Fingerprint, m.Dir, m.Files, m.Bytes, m.Here, m.HereBytes, m.Missing = a.Bundle, a.Fingerprint, a.Dir, a.Files, a.Bytes, a.Here, a.HereBytes, a.Missing
 	m.NotSent = bundle.Labels(a.Away)
 	m.Complete = whole && a.Files > 0 && len(a.Missing) == 0
-	if !m.Complete && (a.Files == 0 || len(a.Missing) > 0) {
+	if !m.Complete && a.Bundle != "" && (a.Files == 0 || len(a.Missing) > 0) {
 		m.List = a.List.String()
 	}
 	for _, w := range a.Wrong {
@@ -153,9 +168,12 @@ func printMissing(w io.Writer, m missing) error {
 	return p.err
 }
 
-// writeList writes the list, in a line.
+// writeList writes the list, in a line; none if nothing is missing.
 func writeList(file, list string) error {
-	if err := os.WriteFile(file, []byte(list+"\n"), 0o644); err != nil {
+	if list != "" {
+		list += "\n"
+	}
+	if err := os.WriteFile(file, []byte(list), 0o644); err != nil {
 		return fmt.Errorf("write the list of what is missing: %w", err)
 	}
 	return nil
