@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/satchel-airgap/satchel/bundle/internal/media"
@@ -215,12 +216,13 @@ func TestCopyStopped(t *testing.T) {
 			t.Fatal(err)
 		}
 		ctx, cancel := context.WithCancel(t.Context())
-		left := int64(2 << 20)
-		if c.Left() < left {
-			left = 1 << 40
+		var left atomic.Int64
+		left.Store(2 << 20)
+		if c.Left() < 2<<20 {
+			left.Store(1 << 40)
 		}
 		err = c.Run(ctx, CopyOptions{Pace: func(_ context.Context, n int) error {
-			if left -= int64(n); left < 0 {
+			if left.Add(-int64(n)) < 0 {
 				cancel()
 			}
 			return ctx.Err()

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sync/atomic"
 	"testing"
 
 	"github.com/satchel-airgap/satchel/bundle/internal/parity"
@@ -316,9 +317,9 @@ func TestRepairInterrupted(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		n := 0
+		var n atomic.Int64
 		err = r.InPlace(ctx, func(int64) {
-			if n++; n == stop {
+			if n.Add(1) == int64(stop) {
 				cancel()
 			}
 		})
