@@ -117,7 +117,7 @@ func TestOutcomeOfMistakes(t *testing.T) {
 	w := newWorld(t)
 	for _, args := range [][]string{
 		{"pack", "-o", "json", "--bogus", w.drive}, {"pack", "--bogus", "-ojson", w.drive}, {"pack", "--bogus", "--output=json"}, {"unpack", "--dry-run", "--nothing", "--output", "json", "x"},
-		{"verify", "-o", "json"}, {"verify", "-o", "json", "a", "b"}, {"unpack", "-o", "json"}, {"pack", "-o", "json", w.drive}, {"verify", "--log-level", "loud", "-o", "json", w.drive},
+		{"verify", "-o", "json"}, {"missing", "-o", "json", "a", "b"}, {"unpack", "-o", "json"}, {"pack", "-o", "json", w.drive}, {"verify", "--log-level", "loud", "-o", "json", w.drive},
 	} {
 		w.run(args...).object(exitUsage)
 	}

@@ -82,6 +82,9 @@ func someDirectories(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return checkCount(cmd, args, 1, "one directory or more")
 	}
+	if line := likelyLine(cmd, args); len(args) == 2 && line != "" {
+		return usage(fmt.Errorf("%s takes directories, and one of %q and %q is not one", cmd.Name(), args[0], args[1]), "did you mean: "+line)
+	}
 	if err := checkOutDir(cmd); err != nil {
 		return err
 	}

@@ -70,6 +70,11 @@ func onDisk(path string) bool {
 	return err == nil
 }
 
+func isDirectory(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.IsDir()
+}
+
 // checkDirectory refuses an argument that names something else than a directory, with the
 // line that does what was likely meant.
 func checkDirectory(cmd *cobra.Command, arg string) error {
@@ -142,7 +147,7 @@ func likelyLine(cmd *cobra.Command, args []string) string {
 		return "satchel " + cmd.Name() + " -c " + shellWords(args)
 	case len(args) != 2:
 		return ""
-	case cmd.Name() == "pack" && !given("config") && typedRegistry(args[0])+typedRegistry(args[1]) == "":
+	case cmd.Name() == "pack" && !given("config") && typedRegistry(args[0])+typedRegistry(args[1]) == "" && !isDirectory(args[0]):
 		return "satchel pack -c " + shellWords(args[:1]) + " -r RECIPIENT " + shellWords(args[1:])
 	case cmd.Name() == "unpack" && !given("to"):
 		for i, arg := range args {
