@@ -42,10 +42,11 @@ func (d *Original) Place(dest string) (string, error) {
 	case root:
 		return filepath.Join(dest, dirPrefix+d.Bundle), nil
 	}
-	if d.Of < 2 || d.begunIn(dest) {
+	own := fmt.Sprintf("drive-%02d", d.Drive)
+	if d.Of < 2 || d.begunIn(dest) || filepath.Base(dest) == own {
 		return dest, nil
 	}
-	return filepath.Join(dest, fmt.Sprintf("drive-%02d", d.Drive)), nil
+	return filepath.Join(dest, own), nil
 }
 
 // Begun reports whether a copy of this drive directory stands in dest, or the beginning of one.

@@ -44,6 +44,10 @@ func TestCopyDrives(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = alone[0].Close() }()
+	own := filepath.Join(t.TempDir(), "drive-02")
+	if dir, err := alone[0].Place(own); err != nil || dir != own {
+		t.Errorf("the directory that is named for drive 2 is not taken as it is: %s, %v", dir, err)
+	}
 	if _, ok := errors.AsType[*RefusedError](errOf(alone[0].CopyInto(filepath.Join(dest, "drive-01")))); !ok {
 		t.Error("drive 2 may be copied over drive 1")
 	}

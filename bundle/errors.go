@@ -87,7 +87,7 @@ func (e *UnfinishedError) Error() string {
 		return fmt.Sprintf("the bundle in %s is not finished yet: another satchel is writing it%s", e.Dir, e.Who)
 	}
 	if e.Copy {
-		return fmt.Sprintf("the copy in %s is unfinished: satchel copy was interrupted", e.Dir)
+		return fmt.Sprintf("the copy in %s is unfinished: satchel copy, or missing, has not put all of it there yet", e.Dir)
 	}
 	return fmt.Sprintf("the bundle in %s is unfinished: it was never sealed", e.Dir)
 }
@@ -98,7 +98,7 @@ func (e *UnfinishedError) Hint() string {
 		return waitForIt
 	}
 	if e.Copy {
-		return "run the same copy again; it resumes where it stopped"
+		return "run the same copy again: it goes on where it stopped. If it named damage in its source, copy from another one; if the bundle comes over a one-way link, run satchel missing"
 	}
 	return "run pack again where it was packed; it resumes where it stopped"
 }

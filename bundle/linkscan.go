@@ -93,7 +93,7 @@ func (r *receiver) choose() (*Link, error) {
 	for _, l := range r.links[1:] {
 		if l.Bundle != r.links[0].Bundle || l.Fingerprint != r.links[0].Fingerprint && l.Fingerprint != "" && r.links[0].Fingerprint != "" {
 			return nil, &RefusedError{Dir: r.dir, Reason: fmt.Sprintf("there are manifests of two bundles: %s (fingerprint %s) and %s (%s)", r.links[0].Bundle, r.links[0].Fingerprint, l.Bundle, l.Fingerprint),
-				hint: "say which one is meant, by its fingerprint"}
+				hint: "say which one is meant: --bundle ID, or --expect FINGERPRINT"}
 		}
 	}
 	best := r.best()

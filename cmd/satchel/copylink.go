@@ -42,6 +42,9 @@ func (l linkFlags) list() (list *bundle.LinkList, err error) {
 // largest gives the size of the largest file: a list has that of the first sending, but for one
 // that asks for the manifest. Another manifest than the first would make of no use what has arrived.
 func (l linkFlags) largest(list *bundle.LinkList) (int64, error) {
+	if l.most > 0 && l.most < leastFile {
+		return 0, usage(fmt.Errorf("--max-file-size %d: with files below 64KiB there would be too many", l.most), "the manifest, which has the small files of the bundle in it, is one file all the same")
+	}
 	if list == nil {
 		return cmp.Or(l.most, bundle.MaxLinkFile), nil
 	}
@@ -51,6 +54,9 @@ func (l linkFlags) largest(list *bundle.LinkList) (int64, error) {
 	}
 	return cmp.Or(l.most, most), nil
 }
+
+// leastFile is the least size of the largest file of a link.
+const leastFile = 64 << 10
 
 var sizeOfFirst = fmt.Sprintf("add --max-file-size with the size that was given then; %d if none was", int64(bundle.MaxLinkFile))
 
