@@ -1,0 +1,188 @@
+package bundle
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"io/fs"
+	"slices"
+	"strings"
+
+	"github.com/satchel-airgap/satchel/bundle/internal/media"
+	"github.com/satchel-airgap/satchel/bundle/internal/seal"
+	"github.com/satchel-airgap/satchel/oci/text"
+)
+
+// Into writes the bundle, repaired, into the directory to, and leaves the damaged one as it is. What
+// an earlier run has written there is kept. The directory is made if it is not there; a file in
+// it that is not as the repaired bundle has it is never written over: that is refused. Errors: those of [Repair.InPlace].
+func (r *Repair) Into(ctx context.Context, to string, progress func(int64)) (err error) {
+	dst, err := r.openTarget(ctx, to)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, dst.dir.Close()) }()
+	if err := r.checkRoom(to, r.lacking(dst)); err != nil {
+		return err
+	}
+	for _, f := range r.d.files() {
+		if _, small := r.d.small[f.Name]; small || r.d.faulty[f.Name] {
+			continue
+		}
+		if err := r.copyFile(ctx, f, dst, progress); err != nil {
+			return err
+		}
+	}
+	if err := r.rebuild(ctx, dst, progress); err != nil {
+		return err
+	}
+	if err := r.writeSmall(dst.dir, func(name string) bool {
+		body, err := dst.dir.ReadFile(name, maxIndex)
+		return err != nil || !bytes.Equal(body, r.d.small[name])
+	}); err != nil {
+		return err
+	}
+	return r.confirm(ctx, to)
+}
+
+// openTarget opens the directory for the repaired bundle: an empty one, or one in which an
+// earlier run has begun.
+func (r *Repair) openTarget(ctx context.Context, path string) (*driveDir, error) {
+	if err := media.MakeDir(path); err != nil && !errors.Is(err, fs.ErrExist) {
+		return nil, err
+	}
+	dir, err := media.OpenDir(path)
+	if err != nil {
+		return nil, err
+	}
+	files, others, err := dir.List(".")
+	for _, f := range files {
+		if !seal.Known(f.Name, true) {
+			others = append(others, f.Name)
+		}
+	}
+	others = slices.DeleteFunc(others, func(name string) bool { return name == seal.CopyDir || name == "lost+found" })
+	if err == nil && len(others) > 0 {
+		err = &RefusedError{Dir: path, Reason: "it has other files than those of a bundle: " + text.Some(others, 3), hint: "name an empty directory, or one that is not there yet"}
+	}
+	to := *r.d.driveDir
+	to.dir = dir
+	if err == nil {
+		err = r.sameTarget(ctx, &to)
+	}
+	if err != nil {
+		return nil, errors.Join(err, dir.Close())
+	}
+	return &to, nil
+}
+
+// sameTarget refuses the directory of the damaged bundle, and one with a file that the repaired
+// bundle does not have, or has otherwise: that may be another bundle, or a newer copy of this one.
+func (r *Repair) sameTarget(ctx context.Context, to *driveDir) error {
+	path := to.dir.Path()
+	if path == r.Dir {
+		return &RefusedError{Dir: r.Dir, Reason: "the damaged bundle is there", hint: "name another directory, or repair it in place: without --to"}
+	}
+	body, err := to.dir.ReadFile(seal.DriveName, seal.MaxSize)
+	if err == nil && !bytes.Equal(body, r.d.bodies[seal.DriveName]) {
+		return r.refuseTarget(path, "another bundle is there")
+	}
+	for _, sub := range []string{".", seal.CopyDir} {
+		files, _, err := to.dir.List(sub)
+		if missing(err) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		for _, f := range files {
+			if strings.HasSuffix(f.Name, media.TempSuffix) {
+				continue
+			}
+			same, err := r.sameFile(ctx, to, inSub(sub, f.Name))
+			if err != nil {
+				return err
+			}
+			if !same {
+				return r.refuseTarget(path, inSub(sub, f.Name)+" there is not as the repaired bundle has it, and would be written over")
+			}
+		}
+	}
+	return nil
+}
+
+func inSub(sub, name string) string {
+	if sub == "." {
+		return name
+	}
+	return sub + "/" + name
+}
+
+func (r *Repair) refuseTarget(path, reason string) error {
+	return &RefusedError{Dir: path, Reason: reason, hint: "name an empty directory, or one that is not there yet"}
+}
+
+// sameFile reports whether a file of the target is as the repaired bundle has it.
+func (r *Repair) sameFile(ctx context.Context, to *driveDir, name string) (bool, error) {
+	if want, small := r.d.small[name]; small {
+		body, err := to.dir.ReadFile(name, maxIndex)
+		return bytes.Equal(body, want), err
+	}
+	for _, f := range r.d.files() {
+		if f.Name == name {
+			return to.holds(ctx, f), ctx.Err()
+		}
+	}
+	return false, nil
+}
+
+// lacking is how many bytes the target still needs.
+func (r *Repair) lacking(dst *driveDir) (n int64) {
+	for _, f := range r.d.files() {
+		if size, err := dst.dir.Stat(f.Name); err != nil || size != f.Size {
+			n += f.Size
+		}
+	}
+	return n
+}
+
+// copyFile copies a file that is whole.
+func (r *Repair) copyFile(ctx context.Context, f seal.File, dst *driveDir, progress func(int64)) error {
+	if dst.holds(ctx, f) {
+		if progress != nil {
+			progress(f.Size)
+		}
+		return nil
+	}
+	in, err := r.d.dir.Open(f.Name)
+	if err != nil {
+		return err
+	}
+	file, err := dst.dir.Create(f.Name)
+	if err != nil {
+		return errors.Join(err, in.Close())
+	}
+	buf := make([]byte, hashBuf)
+	for err == nil {
+		var n int
+		if err = ctx.Err(); err != nil {
+			break
+		}
+		if n, err = in.Read(buf); n > 0 {
+			if _, werr := file.Write(buf[:n]); werr != nil {
+				err = werr
+			}
+			if progress != nil {
+				progress(int64(n))
+			}
+		}
+	}
+	if errors.Is(err, io.EOF) {
+		err = nil
+	}
+	if err = errors.Join(err, in.Close()); err != nil {
+		return errors.Join(err, file.Abort())
+	}
+	return dst.commit(ctx, file, f)
+}
