@@ -74,7 +74,7 @@ func TestHints(t *testing.T) {
 		"joined, each once":          {errors.Join(refused, fmt.Errorf("a: %w", plain), refused), []string{refused.Hint() + " (--authfile FILE)", plain.Hint() + " (--tls-verify=false)"}},
 		"what is outside goes first": {usage(plain, "outside"), []string{"outside", plain.Hint() + " (--tls-verify=false)"}},
 		"damage judges its cause":    {damage, []string{damage.Hint(), "to list all that is wrong: satchel verify 'a drive'"}},
-		"damage that is listed":      {&listedError{damage}, []string{damage.Hint()}},
+		"damage that is listed":      {&listedError{err: damage}, []string{damage.Hint()}},
 		"no key":                     {fmt.Errorf("open: %w", bundle.ErrNoKey), []string{key}},
 		"no key, joined":             {errors.Join(bundle.ErrNoKey, nil), []string{key}},
 		"a recipient's passphrase":   {&bundle.RecipientError{Recipient: "r", Err: bundle.ErrNoTerminal}, []string{terminal}},

@@ -183,13 +183,28 @@ func (a *app) verify(ctx context.Context, dirs []string, want bundle.Wanted) (*v
 			one, ok := errors.AsType[*bundle.DamageError](d.Err)
 			return ok && !one.Whole
 		})
-		verr = &listedError{verr}
+		verr = &listedError{verr, r.Remedies, r.Bundle == ""}
 	}
 	return rep, verr
 }
 
 // listedError is damage that verify has listed.
-type listedError struct{ err error }
+type listedError struct {
+	err      error
+	remedies []bundle.Remedy
+	sealLost bool // what repair can do is not known
+}
+
+// Hint names repair where it can do something, or may.
+func (e *listedError) Hint() string {
+	if slices.ContainsFunc(e.remedies, func(m bundle.Remedy) bool { return m.From != "" }) {
+		return "satchel repair rebuilds what is repairable, in place or with --to in another directory"
+	}
+	if e.sealLost {
+		return "satchel repair says what can be rebuilt from second copies and from parity, and asks before it does"
+	}
+	return ""
+}
 
 func (e *listedError) Error() string { return e.err.Error() }
 func (e *listedError) Unwrap() error { return e.err }

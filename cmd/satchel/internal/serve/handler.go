@@ -205,18 +205,23 @@ func (g *Registry) failed(a *answer, r *http.Request, err error) {
 		a.refuse(http.StatusServiceUnavailable, codeUnavailable, "the drive of the bundle cannot be read now")
 		return
 	}
+	if away, ok := errors.AsType[*bundle.AwayError](err); ok {
+		a.refuse(http.StatusServiceUnavailable, codeUnavailable, "%v", away)
+		return
+	}
 	a.refuse(http.StatusInternalServerError, codeUnknown, "the bundle does not give this content")
 }
 
 // report says which request failed, and why. What is said of a drive that is away is said once.
 func (g *Registry) report(r *http.Request, err error) {
 	var drive *bundle.DriveError
+	var away *bundle.AwayError
 	var damage *bundle.DamageError
 	var wrong *oci.DigestError
 	switch {
 	case r.Context().Err() != nil || errors.Is(err, context.Canceled):
 		g.Debug("%s %s: the client is gone: %v", r.Method, r.URL.Path, err)
-	case errors.As(err, &drive):
+	case errors.As(err, &drive), errors.As(err, &away): // that a drive is not here was said at the start
 		g.Debug("%s %s: %v", r.Method, r.URL.Path, err)
 	case errors.As(err, &damage):
 		g.Debug("%s %s: %v", r.Method, r.URL.Path, err)

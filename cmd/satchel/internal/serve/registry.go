@@ -115,6 +115,7 @@ func Open(ctx context.Context, bundles []*bundle.Reader, o Options) (_ *Registry
 		g.warnGaps(r)
 	}
 	withdrawn := g.withdraw()
+	g.tellAway(ctx, bundles)
 	g.rep.Example = g.example(bundles)
 	g.sort()
 	g.tell(moved, withdrawn)

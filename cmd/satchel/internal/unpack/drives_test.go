@@ -3,54 +3,16 @@ package unpack_test
 import (
 	"context"
 	"errors"
-	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/satchel-airgap/satchel/bundle"
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/jobtest"
-	"github.com/satchel-airgap/satchel/cmd/satchel/internal/pack"
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/unpack"
 	"github.com/satchel-airgap/satchel/manifests"
 	"github.com/satchel-airgap/satchel/oci"
-	"github.com/satchel-airgap/satchel/oci/ocitest"
 	"github.com/satchel-airgap/satchel/transport/registrytest"
 )
-
-// driveSet is a bundle on three drives.
-type driveSet struct {
-	*jobtest.Bench
-	dirs []string // of the drives, by number
-}
-
-func newDriveSet(t *testing.T, seed uint64) *driveSet {
-	t.Helper()
-	b := jobtest.New(t, seed)
-	var refs []string
-	for i := range 3 {
-		root := b.Content.Image(true, b.Content.Layer((1700+250*i)<<10, ocitest.LayerGzip), b.Content.Layer((30+i)<<10, ocitest.LayerGzip))
-		refs = append(refs, b.Push(root, fmt.Sprint("team/app", i), "v1"))
-	}
-	o := b.Pack(b.Prepare(jobtest.Images(refs...)), "d1")
-	for _, name := range []string{"d1", "d2", "d3"} {
-		dir := filepath.Join(filepath.Dir(o.Dir), name)
-		if err := os.Mkdir(dir, 0o755); err != nil {
-			t.Fatal(err)
-		}
-		o.Dirs = append(o.Dirs, dir)
-	}
-	o.Job.SegmentSize, o.Job.Lanes, o.DriveSize, o.Cluster = bundle.MinSegmentSize, 2, 3<<20, 4096
-	done, err := pack.Run(t.Context(), o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if done.Dir != o.Dirs[2] {
-		t.Fatalf("the last drive is %s", done.Dir)
-	}
-	return &driveSet{b, o.Dirs}
-}
 
 // slot gives drives in an order, one at a time.
 type slot struct {
@@ -87,7 +49,7 @@ func (s *slot) Bring(ctx context.Context, need []bundle.DriveLabel) error {
 	return err
 }
 
-func options(t *testing.T, s *driveSet, mirror string, drives unpack.Drives) unpack.Options {
+func options(t *testing.T, s *jobtest.DriveSet, mirror string, drives unpack.Drives) unpack.Options {
 	t.Helper()
 	return unpack.Options{To: s.To(), Parallel: 2, Site: manifests.Site{Mirror: oci.Mirror{Host: mirror, Namespace: "in"}}, Drives: drives}
 }
@@ -96,8 +58,8 @@ func options(t *testing.T, s *driveSet, mirror string, drives unpack.Drives) unp
 // order, and a drive that is not needed in between.
 func TestDrivesInTurn(t *testing.T) {
 	t.Parallel()
-	s := newDriveSet(t, 401)
-	d := s.dirs
+	s := jobtest.NewDriveSet(t, 401)
+	d := s.Dirs
 	for i, order := range [][]string{{d[0], d[1]}, {d[1], d[0]}, {d[2], d[1], d[2], d[0]}} {
 		for _, keep := range []bool{false, true} {
 			mirror := registrytest.StartV3(t, false, "", "").Host
@@ -121,10 +83,10 @@ func TestDrivesInTurn(t *testing.T) {
 // pushed, and is not asked for again.
 func TestDriveMissing(t *testing.T) {
 	t.Parallel()
-	s := newDriveSet(t, 402)
+	s := jobtest.NewDriveSet(t, 402)
 	mirror := registrytest.StartV3(t, false, "", "").Host
-	r := s.Open(s.dirs[2])
-	if _, err := r.Attach(t.Context(), s.dirs[0]); err != nil {
+	r := s.Open(s.Dirs[2])
+	if _, err := r.Attach(t.Context(), s.Dirs[0]); err != nil {
 		t.Fatal(err)
 	}
 	var away *bundle.AwayError
@@ -132,7 +94,7 @@ func TestDriveMissing(t *testing.T) {
 	if !errors.As(err, &away) || len(away.Drives) != 1 || away.Drives[0].Number != 2 || !strings.Contains(err.Error(), away.Drives[0].Label()) {
 		t.Fatalf("without the second drive: %v", err)
 	}
-	in := &slot{t: t, r: s.Open(s.dirs[2]), order: []string{s.dirs[1]}}
+	in := &slot{t: t, r: s.Open(s.Dirs[2]), order: []string{s.Dirs[1]}}
 	if err := unpack.Run(t.Context(), in.r, jobtest.Client(), options(t, s, mirror, in)); err != nil {
 		t.Fatal(err)
 	}

@@ -1,0 +1,48 @@
+package serve
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/satchel-airgap/satchel/cmd/satchel/internal/jobtest"
+)
+
+// TestDriveNotHere: of a bundle on several drives, those that are not here are named at the start, with the
+// images that need them; a pull of those is answered with the drive's label, all others work.
+func TestDriveNotHere(t *testing.T) {
+	t.Parallel()
+	set := jobtest.NewDriveSet(t, 411)
+	h := &host{t: t, log: &jobtest.Log{}}
+	r := set.Open(set.Dirs[2])
+	if _, err := r.Attach(t.Context(), set.Dirs[0]); err != nil {
+		t.Fatal(err)
+	}
+	label := r.Drives()[1].Label()
+	s := h.served(h.options(), r)
+	said := h.log.String()
+	if !strings.Contains(said, "not here: drive 2 of 3 ("+label+"); 1 image cannot be pulled without: ") {
+		t.Errorf("%s", said)
+	}
+	var refused int
+	for _, img := range r.Inventory().Images {
+		place := s.Place.Repo(img).Repository
+		if g := s.ask("GET", "/v2/"+place+"/manifests/v1"); g.StatusCode != 200 {
+			t.Errorf("the manifest of %s: %d", place, g.StatusCode)
+		}
+		for d := range s.repos[place].blobs {
+			switch g := s.ask("GET", "/v2/"+place+"/blobs/"+d.String()); {
+			case g.StatusCode == 200:
+			case g.StatusCode == 503 && codeOf(g) == codeUnavailable && strings.Contains(string(g.body), label) && strings.Contains(said, img.Source.String()):
+				refused++
+			default:
+				t.Errorf("%s of %s: %d %s", d, place, g.StatusCode, g.body)
+			}
+		}
+	}
+	if refused == 0 {
+		t.Error("nothing was on the drive that is not here")
+	}
+	if strings.Contains(strings.TrimPrefix(h.log.String(), said), "level=WARN") {
+		t.Errorf("each request is said again:\n%s", h.log)
+	}
+}
