@@ -26,17 +26,21 @@ type Original struct {
 	Sequence    int
 	Fingerprint Fingerprint // of the bundle; "" where this directory does not have the seal
 	Plain       bool        // it is not encrypted
+	Faults      []Fault     // what is wrong with its small files, and with names and sizes
 
 	dir    *media.Dir
 	files  []seal.File       // in the order in which a copy writes them
 	bodies map[string][]byte // of the seals that are here
+	small  map[string][]byte // what must stand in the files that are not right, as far as that is known
+	lost   map[string]Fault  // files of which it is not
 }
 
 // OpenOriginals reads the seals of the drive directories of one bundle that dirs mean, compares
 // the small files and the sizes of all others with them, and the drives with each other. It
-// reads no segment. Errors are those of [Verify]: what is not whole is not copied. Which bundle
-// it is, and who has signed it, is known only if the last drive is among them: without it, want
-// must be the zero value, else the error is an *[AwayError].
+// reads no segment. What is wrong with files is in Faults; the error, as [Verify] has them, is
+// for what leaves nothing to copy: seals that are lost with their second copies, an unfinished
+// bundle, another one. Which bundle it is, and who has signed it, is known only if the last
+// drive is among them: without it, want must be the zero value, else the error is an *[AwayError].
 func OpenOriginals(ctx context.Context, dirs []string, want Wanted) (list []*Original, err error) {
 	drives, err := openDrives(dirs, want)
 	if err != nil {
@@ -64,8 +68,11 @@ func openDrives(dirs []string, want Wanted) (list []*driveDir, err error) {
 		return nil, err
 	}
 	if at.last != nil {
-		s, err := openSeals(dirs, want)
+		s, err := lastToCopy(*at.last, want)
 		if err != nil {
+			return nil, err
+		}
+		if err := s.openEarlier(at.earlier); err != nil {
 			return nil, err
 		}
 		return s.drives(), nil
@@ -115,23 +122,17 @@ func DriveDirs(dir, id string) (list []FoundDrive, err error) {
 }
 
 func (s *driveDir) original(ctx context.Context) (*Original, error) {
-	v := verification{driveDir: s}
-	v.checkSmall(ctx)
-	if err := cmp.Or(ctx.Err(), v.away, v.outcome()); err != nil {
-		return nil, err
-	}
-	small, err := s.smallFiles()
-	if err != nil {
-		return nil, err
-	}
-	derived, err := small.derive()
-	if err != nil {
-		return nil, err
-	}
 	d := &Original{
 		Dir: s.dir.Path(), Bundle: s.drive.Bundle, Drive: s.drive.Drive, Of: max(s.drive.Of, 1), Label: s.drive.Label,
 		Created: s.bundle.Created, Stream: streamOf(s.bundle), Sequence: s.bundle.Sequence, Fingerprint: s.finger, Plain: s.plain(),
-		dir: s.dir, files: derived.all, bodies: map[string][]byte{},
+		dir: s.dir, bodies: map[string][]byte{}, small: map[string][]byte{}, lost: map[string]Fault{},
+	}
+	if err := d.lookForFaults(ctx, s); err != nil {
+		return nil, err
+	}
+	var err error
+	if d.files, err = s.toCopy(); err != nil {
+		return nil, err
 	}
 	for _, sig := range s.signatures {
 		if !sig.listed {
@@ -147,6 +148,31 @@ func (s *driveDir) original(ctx context.Context) (*Original, error) {
 		return cmp.Or(cmp.Compare(turn(a.Name), turn(b.Name)), cmp.Compare(a.Name, b.Name))
 	})
 	return d, nil
+}
+
+// toCopy lists the files that the directory must have. Where a small file is lost with its second
+// copy, what follows from it is not among them.
+func (s *driveDir) toCopy() ([]seal.File, error) {
+	small, err := s.smallFiles()
+	if err == nil && s.extras.Bundle != "" {
+		derived, err := small.derive()
+		if err == nil || len(s.faults) == 0 {
+			return derived.all, err
+		}
+	}
+	if len(s.faults) == 0 {
+		return nil, err
+	}
+	list := s.files()
+	for name, body := range s.bodies {
+		list = append(list, seal.FileOf(name, body))
+	}
+	for _, f := range list {
+		if hasSecond(f.Name) {
+			list = append(list, copyOf(f))
+		}
+	}
+	return list, nil
 }
 
 // Close releases the directory.

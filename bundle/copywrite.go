@@ -53,8 +53,9 @@ const writers = 2
 // Run writes what is not there, reads every byte of the copy back from the drive, and then
 // gives the seals their names. Until then the directory is no bundle, and the next run goes
 // on with it. The error is a *[DamageError] if files of the original are not as they were
-// written: it names all of them, the others are copied, and the copy gets no seal. Others are
-// *[ReadBackError], *[DriveError], *[RefusedError].
+// written, and are not known from others either: it names all of them, the others are copied,
+// and the copy gets no seal, unless only parity files are missing. Others are *[ReadBackError],
+// *[DriveError], *[RefusedError].
 func (c *Copying) Run(ctx context.Context, opts CopyOptions) error {
 	if opts.Progress == nil {
 		opts.Progress = func(int64) {}
@@ -63,33 +64,52 @@ func (c *Copying) Run(ctx context.Context, opts CopyOptions) error {
 		return err
 	}
 	w := &copyWriter{Copying: c, CopyOptions: opts, written: map[string]bool{}}
+	var faults []Fault
 	for list := c.missing(); ; {
 		if err := w.write(ctx, list); err != nil {
 			return err
 		}
-		bad, err := w.readBack(ctx)
+		var err error
+		if faults, err = w.notCopied(ctx); err != nil {
+			return err
+		}
+		if !hasAll(faults) {
+			return damageOf(c.from.Dir, faults)
+		}
+		bad, err := w.readBack(ctx, faults)
 		if err != nil {
 			return err
 		}
 		if len(bad) == 0 {
 			break
 		}
-		var lies []string
-		for _, f := range bad {
-			if w.written[f.Name] {
-				lies = append(lies, f.Name)
-			}
-		}
-		if len(lies) > 0 {
-			slices.Sort(lies)
-			return &ReadBackError{c.path, lies}
+		if err := w.lies(bad); err != nil {
+			return err
 		}
 		for _, f := range bad {
 			c.mended = append(c.mended, f.Name)
 		}
 		list = bad // an earlier run wrote them, and they have changed since
 	}
-	return c.finish(ctx)
+	if err := c.finish(ctx); err != nil || len(faults) == 0 {
+		return err
+	}
+	return damageOf(c.from.Dir, faults)
+}
+
+// lies gives the error of a drive that has something else than this run has written.
+func (w *copyWriter) lies(bad []seal.File) error {
+	var names []string
+	for _, f := range bad {
+		if w.written[f.Name] {
+			names = append(names, f.Name)
+		}
+	}
+	if len(names) == 0 {
+		return nil
+	}
+	slices.Sort(names)
+	return &ReadBackError{w.path, names}
 }
 
 // start makes the directory, and writes into it whose copy it is.
@@ -214,8 +234,8 @@ type copyWriter struct {
 	faults  []Fault         // of the original
 }
 
-// write copies files, turn by turn. Those that are not right in the original are named at the
-// end: the rest is copied all the same, so that a run after a repair has little to do.
+// write copies files, turn by turn. Those that are not right in the original are noted: the rest
+// is copied all the same, so that a run after a repair has little to do.
 func (w *copyWriter) write(ctx context.Context, list []seal.File) error {
 	for n := turnContent; n < turnSeals; n++ {
 		g, gctx := errgroup.WithContext(ctx)
@@ -229,19 +249,15 @@ func (w *copyWriter) write(ctx context.Context, list []seal.File) error {
 			return cmp.Or(ctx.Err(), err)
 		}
 	}
-	if len(w.faults) > 0 {
-		slices.SortFunc(w.faults, func(a, b Fault) int { return cmp.Compare(a.File, b.File) })
-		return damageOf(w.from.Dir, w.faults)
-	}
 	return nil
 }
 
 // copyFile copies one file, and hashes it as it passes. Only the right bytes get its name.
 func (w *copyWriter) copyFile(ctx context.Context, f seal.File) error {
-	if err := ctx.Err(); err != nil {
-		return err
+	if _, lost := w.from.lost[f.Name]; lost || ctx.Err() != nil {
+		return ctx.Err()
 	}
-	src, err := w.from.dir.Open(f.Name)
+	src, err := w.from.open(f.Name)
 	if err != nil {
 		return w.blame(f, err)
 	}
@@ -313,14 +329,14 @@ func (w *copyWriter) fault(name, what string) {
 	w.faults = append(w.faults, Fault{name, what})
 }
 
-// readBack hashes every file but the seals as the drive gives it, and lists those that are
-// not what they must be. A copy of many small pieces of a drive that has less room than it
+// readBack hashes every file but the seals and those at fault as the drive gives it, and lists
+// those that are not what they must be. A copy of many small pieces of a drive that has less room than it
 // says is found only now, when all of it is there.
-func (w *copyWriter) readBack(ctx context.Context) (bad []seal.File, err error) {
+func (w *copyWriter) readBack(ctx context.Context, faults []Fault) (bad []seal.File, err error) {
 	g, gctx := errgroup.WithContext(ctx)
 	g.SetLimit(hashers())
 	for _, f := range w.from.files {
-		if turn(f.Name) == turnSeals {
+		if turn(f.Name) == turnSeals || slices.ContainsFunc(faults, func(o Fault) bool { return o.File == f.Name }) {
 			continue
 		}
 		g.Go(func() error {

@@ -306,6 +306,11 @@ func parseLink(body []byte) (*Link, error) {
 func OpenLink(ctx context.Context, from []*Original, most int64, progress func(bytes int64)) (*Link, error) {
 	l := &Link{Bundle: from[0].Bundle}
 	for _, o := range from {
+		for name, fault := range o.lost {
+			if turn(name) > turnContent {
+				return nil, damageOf(o.Dir, []Fault{fault})
+			}
+		}
 		d := &linkDrive{number: o.Drive, from: o, small: map[string][]byte{}, parts: map[string][]string{}}
 		for _, f := range o.files {
 			var err error
@@ -313,9 +318,7 @@ func OpenLink(ctx context.Context, from []*Original, most int64, progress func(b
 			case strings.HasPrefix(f.Name, seal.CopyDir+"/"): // made anew from what it is a copy of
 			case turn(f.Name) > turnContent:
 				var body []byte
-				if body, err = o.dir.ReadFile(f.Name, seal.MaxSize); err == nil && seal.FileOf(f.Name, body) != f {
-					err = damageOf(o.Dir, []Fault{{f.Name, "changed while it was read"}})
-				}
+				body, err = o.read(f)
 				d.small[f.Name] = body
 			case f.Size > most:
 				d.parts[f.Name], err = hashParts(ctx, o, f, most, progress)
@@ -345,7 +348,7 @@ func (d *Original) Cut(most int64) (bytes int64) {
 
 // hashParts hashes the parts of a file, and the whole: parts of what is damaged would fit.
 func hashParts(ctx context.Context, o *Original, f seal.File, most int64, progress func(int64)) (sums []string, err error) {
-	file, err := o.dir.Open(f.Name)
+	file, err := o.open(f.Name)
 	if err != nil {
 		return nil, err
 	}

@@ -147,7 +147,7 @@ func (r *receiver) complete(ctx context.Context, d *linkDrive) error {
 	if err := media.SyncAll(c.path); err != nil { // what was only moved may not be on the disk yet
 		return err
 	}
-	bad, err := w.readBack(ctx)
+	bad, err := w.readBack(ctx, nil)
 	if err != nil {
 		return err
 	}

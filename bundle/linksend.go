@@ -115,7 +115,11 @@ func (s *linkSender) sendFile(ctx context.Context, f LinkFile) error {
 		return err
 	}
 	from := f.drive.from
-	src, err := from.dir.Open(f.file.Name)
+	if fault, lost := from.lost[f.file.Name]; lost {
+		s.faults = append(s.faults, fault)
+		return nil
+	}
+	src, err := from.open(f.file.Name)
 	if err != nil {
 		return s.blame(from, f, err)
 	}

@@ -62,14 +62,22 @@ func openSeals(dirs []string, want Wanted) (*seals, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, p := range at.earlier {
+	if err := s.openEarlier(at.earlier); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// openEarlier opens the other drives. After an error all are closed.
+func (s *seals) openEarlier(list []location) error {
+	for _, p := range list {
 		d, err := openDrive(p, &s.bundle)
 		if err != nil {
-			return nil, errors.Join(err, s.close())
+			return errors.Join(err, s.close())
 		}
 		s.earlier = append(s.earlier, d)
 	}
-	return s, nil
+	return nil
 }
 
 // noLast says that the last drive is not here.

@@ -37,6 +37,7 @@ type Result struct {
 	Fingerprint bundle.Fingerprint `json:"fingerprint,omitempty"`
 	Copies      []Copied           `json:"copies"`
 	NotHere     []string           `json:"notHere,omitempty"` // labels of the bundle's drives that are not among what is copied
+	Damaged     []Damaged          `json:"damaged,omitempty"` // in what is copied
 
 	NotEncrypted bool `json:"notEncrypted,omitempty"`
 }
@@ -85,6 +86,9 @@ type run struct {
 	Options
 	sources []*bundle.Original
 	jobs    []*job
+
+	mu      sync.Mutex
+	damaged []Damaged
 }
 
 // Run copies drive directories, reads every byte of the copies back, and makes them durable.
@@ -102,7 +106,7 @@ func Run(ctx context.Context, opts Options) (_ *Result, err error) {
 		err = r.copyTogether(ctx)
 	}
 	err = errors.Join(err, r.away())
-	res := &Result{Bundle: r.sources[0].Bundle, NotEncrypted: r.sources[0].Plain, NotHere: bundle.Labels(bundle.NotAmong(r.sources))}
+	res := &Result{Bundle: r.sources[0].Bundle, NotEncrypted: r.sources[0].Plain, NotHere: bundle.Labels(bundle.NotAmong(r.sources)), Damaged: r.damaged}
 	for _, j := range r.jobs {
 		if j.done.Dir != "" { // it came to its end
 			res.Copies = append(res.Copies, j.done)
@@ -143,17 +147,17 @@ func (r *run) copyTogether(ctx context.Context) error {
 
 // open reads the seals of what is copied.
 func (r *run) open(ctx context.Context) (err error) {
-	r.sources, err = originals(ctx, r.From, r.Want, r.To)
+	r.sources, r.damaged, err = originals(ctx, r.From, r.Want, r.To)
 	return err
 }
 
 // originals opens drive directories of one bundle.
-func originals(ctx context.Context, dirs []string, want bundle.Wanted, to notice.To) ([]*bundle.Original, error) {
+func originals(ctx context.Context, dirs []string, want bundle.Wanted, to notice.To) ([]*bundle.Original, []Damaged, error) {
 	list, err := bundle.OpenOriginals(ctx, dirs, want)
 	if err == nil && list[0].Plain {
 		to.Warn("bundle %s is not encrypted: whoever has the copy can read it", list[0].Bundle)
 	}
-	return list, err
+	return list, sayDamaged(list, to), err
 }
 
 func (r *run) close() (err error) {
@@ -302,18 +306,19 @@ func (r *run) copyOne(ctx context.Context, j *job, opts bundle.CopyOptions) erro
 	if j.to.Begun() && !unchanged {
 		r.Info("resuming the copy in %s", j.dir)
 	}
-	if err := j.to.Run(ctx, opts); err != nil {
-		return err
+	lost := r.lost(j, j.to.Run(ctx, opts))
+	if damage, ok := errors.AsType[*DamageError](lost); lost != nil && !(ok && damage.Err.Whole) {
+		return lost
 	}
 	if err := cmp.Or(bundle.Release(j.dir), j.on.Check()); err != nil {
-		return err
+		return errors.Join(lost, err)
 	}
 	wrote, changed := j.to.Wrote()
 	if len(changed) > 0 {
 		r.Warn("the drive has changed what was written to it before: %s of the copy in %s were not as they were written, and were written anew", text.Some(changed, 5), j.dir)
 	}
-	if err := j.to.Close(); err != nil { // whoever hears that it may go may unmount it
-		return err
+	if err := j.to.Close(); err != nil || lost != nil { // whoever hears that it may go may unmount it
+		return errors.Join(lost, err)
 	}
 	unchanged = unchanged && wrote == 0
 	files, bytes := j.from.Size()

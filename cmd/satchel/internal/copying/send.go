@@ -43,7 +43,7 @@ func Send(ctx context.Context, opts SendOptions) (_ *Sent, err error) {
 			err = errors.Join(err, o.Close())
 		}
 	}()
-	if from, err = originals(ctx, opts.From, opts.Want, opts.To); err != nil {
+	if from, _, err = originals(ctx, opts.From, opts.Want, opts.To); err != nil {
 		return nil, err
 	}
 	link, err := open(ctx, from, opts)

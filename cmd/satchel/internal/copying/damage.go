@@ -1,0 +1,75 @@
+package copying
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/satchel-airgap/satchel/bundle"
+	"github.com/satchel-airgap/satchel/cmd/satchel/internal/notice"
+)
+
+// Damaged is a file of what is copied that is not as it was written.
+type Damaged struct {
+	Dir  string `json:"dir"` // that it was read from
+	File string `json:"file"`
+	What string `json:"what"`
+	Lost bool   `json:"lost,omitempty"` // the copy does not have it
+}
+
+// DamageError says that a copy does not have all, because what it was copied from has not.
+type DamageError struct {
+	Dir string // of the copy
+	Err *bundle.DamageError
+}
+
+func (e *DamageError) Error() string {
+	if e.Err.Whole {
+		return fmt.Sprintf("%v; all else is copied into %s", e.Err, e.Dir)
+	}
+	return fmt.Sprintf("%v; what is whole is copied into %s, which is no bundle yet", e.Err, e.Dir)
+}
+
+func (e *DamageError) Unwrap() error { return e.Err }
+
+// Hint says what to do now.
+func (e *DamageError) Hint() string {
+	if e.Err.Whole {
+		return ""
+	}
+	return fmt.Sprintf("copy the same bundle from another place into %s: only what is missing there is written. Or see what can be rebuilt: satchel repair %s", e.Dir, e.Err.Dir)
+}
+
+// sayDamaged warns of what is wrong in the directories before they are copied: what comes right
+// in the copy, and what does not belong there. What is lost is said when it is known that no
+// earlier run has copied it from elsewhere.
+func sayDamaged(from []*bundle.Original, to notice.To) (list []Damaged) {
+	for _, o := range from {
+		for _, f := range o.Faults {
+			switch {
+			case o.Lost(f.File):
+				continue
+			case o.Mends(f.File):
+				to.Warn("%s: %s; the copy has it as it must be", o.Dir, f)
+			default:
+				to.Warn("%s: %s; it is not copied", o.Dir, f)
+			}
+			list = append(list, Damaged{Dir: o.Dir, File: f.File, What: f.What})
+		}
+	}
+	return list
+}
+
+// lost notes what a copy does not have.
+func (r *run) lost(j *job, err error) error {
+	damage, ok := errors.AsType[*bundle.DamageError](err)
+	if !ok {
+		return err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, f := range damage.Faults {
+		r.Warn("%s: %s; the copy does not have it", damage.Dir, f)
+		r.damaged = append(r.damaged, Damaged{Dir: damage.Dir, File: f.File, What: f.What, Lost: true})
+	}
+	return &DamageError{Dir: j.dir, Err: damage}
+}
