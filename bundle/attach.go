@@ -14,17 +14,18 @@ import (
 // Drive is one drive of a bundle of several.
 type Drive struct {
 	DriveLabel
-	Dir string // where it is now; "" if it is not here
+	Dir  string // where it is now; "" if it is not here
+	Last bool   // it has the manifests
 }
 
 // Drives lists the drives of the bundle, by number; nil for a bundle of one.
 func (r *Reader) Drives() (list []Drive) {
-	n := len(r.seals.bundle.Drives)
+	n := len(r.seals.bundle.Drives) + r.damagedDrives()
 	if n == 1 {
 		return nil
 	}
 	for i := range n {
-		d := Drive{DriveLabel: DriveLabel{r.ID(), i + 1, n}}
+		d := Drive{DriveLabel: r.label(i + 1), Last: i+1 == len(r.seals.bundle.Drives)}
 		if at, ok := r.on.of(i+1, ""); ok {
 			d.Dir = at.dir.Path()
 		}
@@ -33,13 +34,13 @@ func (r *Reader) Drives() (list []Drive) {
 	return list
 }
 
-// DriveOf is the number of the drive that has d, 0 if the bundle does not carry it.
-func (r *Reader) DriveOf(d oci.Descriptor) int {
+// DriveOf is the drive that has d, the zero value if the bundle does not carry it.
+func (r *Reader) DriveOf(d oci.Descriptor) DriveLabel {
 	b, ok := r.index.Blobs[d.Digest]
 	if !ok {
-		return 0
+		return DriveLabel{}
 	}
-	return r.index.Segments[b.At[0].Segment].Drive
+	return r.label(r.index.Segments[b.At[0].Segment].Drive)
 }
 
 // Here reports whether d can be read now: its drive is here, or a copy of its segments.
@@ -66,7 +67,7 @@ func (r *Reader) Lost(ctx context.Context) (lost []DriveLabel, err error) {
 		if err := ctx.Err(); err != nil {
 			return lost, err
 		}
-		_ = r.Detach(d.Number) // it leads nowhere
+		_ = r.Detach(d.DriveLabel) // it leads nowhere
 		lost = append(lost, d.DriveLabel)
 	}
 	return lost, nil
@@ -112,7 +113,7 @@ func (r *Reader) Attach(ctx context.Context, dir string) (taken []DriveLabel, er
 		if err := ctx.Err(); err != nil {
 			return taken, err
 		}
-		if p.id != r.ID() {
+		if p.id != r.seals.bundle.Bundle && !r.isDamaged(p) {
 			other.Has = append(other.Has, p.named())
 			continue
 		}
@@ -120,7 +121,7 @@ func (r *Reader) Attach(ctx context.Context, dir string) (taken []DriveLabel, er
 		if err != nil {
 			return taken, err
 		}
-		name := DriveLabel{r.ID(), d.drive.Drive, d.drive.Of}
+		name := r.label(d.number())
 		if slices.Contains(taken, name) {
 			if err := d.dir.Close(); err != nil {
 				return taken, err
@@ -128,7 +129,7 @@ func (r *Reader) Attach(ctx context.Context, dir string) (taken []DriveLabel, er
 			continue
 		}
 		old := r.on.put(d)
-		r.cache.leave(name.Number)
+		r.cache.leave(d.number())
 		if old != nil {
 			_ = old.dir.Close() // it was only read
 		}
@@ -142,11 +143,14 @@ func (r *Reader) Attach(ctx context.Context, dir string) (taken []DriveLabel, er
 
 // openAgain opens a drive that comes when the bundle is being read.
 func (r *Reader) openAgain(p location) (d *driveDir, err error) {
+	if r.isDamaged(p) {
+		return r.openDamagedAgain(p)
+	}
 	if p.isEarlier() {
 		d, err = openDrive(p, &r.seals.bundle)
 	} else {
 		var s *seals
-		if s, err = readSeals(p, Wanted{Expect: r.Fingerprint()}); err == nil {
+		if s, err = readSeals(p, Wanted{Expect: r.seals.finger}); err == nil {
 			d = s.driveDir
 		}
 	}
@@ -164,7 +168,8 @@ func (r *Reader) openAgain(p location) (d *driveDir, err error) {
 
 // Detach lets go of a drive, so that it can be unmounted. What is read from it later is an
 // *[AwayError], until it is attached again. Nothing may be reading from it.
-func (r *Reader) Detach(number int) error {
+func (r *Reader) Detach(drive DriveLabel) error {
+	number := r.numberOf(drive)
 	d := r.on.take(number)
 	r.cache.leave(number)
 	if d == nil {
@@ -175,5 +180,5 @@ func (r *Reader) Detach(number int) error {
 
 // away says that a drive is not here whose content is asked for.
 func (r *Reader) away(number int) error {
-	return &AwayError{Drives: []DriveLabel{{r.ID(), number, len(r.seals.bundle.Drives)}}}
+	return &AwayError{Drives: []DriveLabel{r.label(number)}}
 }

@@ -16,10 +16,19 @@ type DriveLabel struct {
 }
 
 // Label is what a person writes on the drive, such as K3V6Q2MZ-2.
-func (d DriveLabel) Label() string { return seal.Label(d.Bundle, d.Number) }
+// A bundle of one drive has no label: its ID stands for it.
+func (d DriveLabel) Label() string {
+	if d.Of == 1 {
+		return "bundle " + d.Bundle
+	}
+	return seal.Label(d.Bundle, d.Number)
+}
 
 // String is number and label: drive 2 of 3 (K3V6Q2MZ-2).
 func (d DriveLabel) String() string {
+	if d.Of == 1 {
+		return "the drive"
+	}
 	return fmt.Sprintf("drive %d of %d (%s)", d.Number, d.Of, d.Label())
 }
 

@@ -31,8 +31,12 @@ type driveDir struct {
 	parity  *seal.Parity // nil where there is none, or none that can be read
 
 	signatures []signature // that are right
+	base       int         // how many drives a supplement has, on a drive of the damaged bundle beside it
 	second     bool        // the seal is the second copy: good enough to look for faults, and no more
 }
+
+// number is the drive's among all that a reader knows.
+func (s *driveDir) number() int { return s.base + s.drive.Drive }
 
 // plain reports whether the bundle is not encrypted, which the names of the segments show on a
 // drive that is alone.
@@ -205,7 +209,7 @@ func (s *driveDir) compareListing() error {
 		case !bound[f.Name] && s.isAdding(f.Name):
 			s.adding = append(s.adding, f.Name)
 		case !bound[f.Name] && seal.Known(f.Name, false):
-			s.fault(f.Name, "is extra: it is not listed in any seal of this bundle")
+			s.fault(f.Name, whatExtra)
 		case seal.Known(f.Name, true) && !seal.Known(f.Name, false):
 			s.temps = append(s.temps, f.Name)
 		}
@@ -218,6 +222,9 @@ func (s *driveDir) compareListing() error {
 	s.readParity()
 	return s.readSignatures(files)
 }
+
+// whatExtra is the fault of a file that is not of the bundle.
+const whatExtra = "is extra: it is not listed in any seal of this bundle"
 
 // isPending reports whether name is that of a key file after the last one that
 // extras.json names: rekey writes extras.json last.

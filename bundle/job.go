@@ -19,15 +19,17 @@ type Job struct {
 	Plain       bool  // it is not encrypted, and has no recipients
 	SegmentSize int64 // bytes
 	Lanes       int
-	Stream      string      // name of the stream, part of the job's identity; "" for none
-	Partial     bool        // it is only of a part of the configuration's images, which Config stands for too
-	Baseline    *Baseline   // what the bundle need not carry; a resumed one keeps what it was begun with, so it is no part of the identity
-	Spread      *Spread     // what goes on which drive; nil for one. A resumed one keeps what it was begun with
-	Gaps        []byte      // what is left out from the start, in the caller's words; no part of the job's identity
-	Parity      ParityRatio // the parity files that a drive gets when it is finished, which a forecast counts; no part of the identity
-	Signers     []*Signer   // who signs the seals; no part of the identity
-	Version     string      // of satchel, noted where a bundle needs a feature; no part of the identity
-	Command     string      // what is told another run that finds the bundle being written; no part of the identity either
+	Stream      string        // name of the stream, part of the job's identity; "" for none
+	File        digest.Digest // of the configuration alone, where Config is of more than that; no part of the identity
+	Supplement  *Supplement   // what the bundle supplements; nil for none. Config stands for it too
+	Partial     bool          // it is only of a part of the configuration's images, which Config stands for too
+	Baseline    *Baseline     // what the bundle need not carry; a resumed one keeps what it was begun with, so it is no part of the identity
+	Spread      *Spread       // what goes on which drive; nil for one. A resumed one keeps what it was begun with
+	Gaps        []byte        // what is left out from the start, in the caller's words; no part of the job's identity
+	Parity      ParityRatio   // the parity files that a drive gets when it is finished, which a forecast counts; no part of the identity
+	Signers     []*Signer     // who signs the seals; no part of the identity
+	Version     string        // of satchel, noted where a bundle needs a feature; no part of the identity
+	Command     string        // what is told another run that finds the bundle being written; no part of the identity either
 
 	key *bundleKey
 }
@@ -64,6 +66,9 @@ func (j Job) Check() error {
 	}
 	if j.Plain && len(j.Recipients) > 0 {
 		return errors.New("recipients are given for a bundle that is not encrypted")
+	}
+	if err := j.Supplement.check(j); err != nil {
+		return err
 	}
 	if !j.Plain && len(j.Recipients) == 0 {
 		return errors.New("no recipient given")

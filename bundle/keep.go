@@ -16,8 +16,15 @@ import (
 
 // keptSegments are copies of segments, which stay when their drive leaves.
 type keptSegments struct {
-	dir   *media.Dir
-	names map[string]bool
+	dir *media.Dir
+	has map[keptSegment]bool
+}
+
+// keptSegment names a segment by its drive too: a supplement has segments of the same names as the
+// damaged bundle.
+type keptSegment struct {
+	drive int
+	name  string
 }
 
 func (k *keptSegments) close() error {
@@ -29,7 +36,8 @@ func (k *keptSegments) close() error {
 // last drive has left, until the reader is closed.
 func (r *Reader) KeepClosing(ctx context.Context, tmp string) error {
 	closing := 0
-	for _, s := range r.index.Segments {
+	own := r.index.Segments[:r.index.Own()]
+	for _, s := range own {
 		id, _ := seal.ParseSegment(s.Name)
 		closing = max(closing, id.Lane)
 	}
@@ -37,8 +45,8 @@ func (r *Reader) KeepClosing(ctx context.Context, tmp string) error {
 	if err != nil {
 		return err
 	}
-	for _, s := range r.index.Segments {
-		if id, _ := seal.ParseSegment(s.Name); id.Lane != closing || kept.names[s.Name] {
+	for _, s := range own {
+		if id, _ := seal.ParseSegment(s.Name); id.Lane != closing || kept.has[keptSegment{s.Drive, s.Name}] {
 			continue
 		}
 		if err := r.keep(ctx, kept, s); err != nil {
@@ -63,7 +71,7 @@ func (r *Reader) keptIn(tmp string) (*keptSegments, error) {
 	if err != nil {
 		return nil, errors.Join(err, os.Remove(path))
 	}
-	r.on.kept = &keptSegments{dir: dir, names: map[string]bool{}}
+	r.on.kept = &keptSegments{dir: dir, has: map[keptSegment]bool{}}
 	return r.on.kept, nil
 }
 
@@ -83,7 +91,7 @@ func (r *Reader) keep(ctx context.Context, kept *keptSegments, seg index.Segment
 	}
 	r.on.mu.Lock()
 	defer r.on.mu.Unlock()
-	kept.names[seg.Name] = true
+	kept.has[keptSegment{seg.Drive, seg.Name}] = true
 	return nil
 }
 

@@ -22,11 +22,19 @@ type located struct {
 // locate finds the drive directories of the one bundle that a reader means by dirs: those that
 // are named, or stand below them.
 func locate(dirs []string) (at located, err error) {
-	var all []location
+	all, err := locateAll(dirs)
+	if err != nil {
+		return at, err
+	}
+	return together(all)
+}
+
+// locateAll finds the drive directories that are named by dirs, or stand below them; at least one.
+func locateAll(dirs []string) (all []location, err error) {
 	for _, dir := range dirs {
 		list, err := locateIn(dir)
 		if err != nil {
-			return at, err
+			return nil, err
 		}
 		for _, p := range list {
 			if !slices.ContainsFunc(all, func(o location) bool { return o.dir == p.dir }) {
@@ -35,9 +43,9 @@ func locate(dirs []string) (at located, err error) {
 		}
 	}
 	if len(all) == 0 {
-		return at, &RefusedError{Dir: text.Some(dirs, 5), Reason: "no directory of a bundle is named", hint: "name the directory of a drive"}
+		return nil, &RefusedError{Dir: text.Some(dirs, 5), Reason: "no directory of a bundle is named", hint: "name the directory of a drive"}
 	}
-	return together(all)
+	return all, nil
 }
 
 // together takes directories for the drives of one bundle.

@@ -27,9 +27,9 @@ type place struct {
 func (p *mounted) put(d *driveDir) (old *driveDir) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	old = p.remove(d.drive.Drive)
+	old = p.remove(d.number())
 	p.drives = append(p.drives, d)
-	slices.SortFunc(p.drives, func(a, b *driveDir) int { return cmp.Compare(a.drive.Drive, b.drive.Drive) })
+	slices.SortFunc(p.drives, func(a, b *driveDir) int { return cmp.Compare(a.number(), b.number()) })
 	return old
 }
 
@@ -41,7 +41,7 @@ func (p *mounted) take(number int) *driveDir {
 }
 
 func (p *mounted) remove(number int) *driveDir {
-	i := slices.IndexFunc(p.drives, func(d *driveDir) bool { return d.drive.Drive == number })
+	i := slices.IndexFunc(p.drives, func(d *driveDir) bool { return d.number() == number })
 	if i < 0 {
 		return nil
 	}
@@ -54,13 +54,13 @@ func (p *mounted) remove(number int) *driveDir {
 func (p *mounted) of(drive int, name string) (at place, ok bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.kept != nil && p.kept.names[name] {
+	if p.kept != nil && p.kept.has[keptSegment{drive, name}] {
 		return place{dir: p.kept.dir, unreadable: func(file string, err error) error {
 			return fmt.Errorf("read the copy of %s in %s: %w", file, p.kept.dir.Path(), err)
 		}}, true
 	}
 	for _, d := range p.drives {
-		if d.drive.Drive == drive {
+		if d.number() == drive {
 			return place{d.dir, d.unreadable}, true
 		}
 	}

@@ -31,6 +31,7 @@ type Reader struct {
 	index *index.Index
 	dec   *frame.Decoder
 	cache *segments
+	other *damaged // the damaged bundle that it supplements; nil if it is no supplement, or alone
 }
 
 // Open opens the bundle in dirs, or the only one below them (see [List]), with one of the
@@ -38,9 +39,13 @@ type Reader struct {
 // the lengths of all files, and before those who has signed it. Errors: *[NoBundleError],
 // *[UnfinishedError], *[FingerprintError], *[TrustError], *[NeedsError], *[PlainError], *[DamageError], *[CopyError], [ErrNoKey], [ErrWrongKey], *[DriveError], *[AwayError].
 func Open(ctx context.Context, dirs []string, want Wanted, ids []Identity) (r *Reader, err error) {
-	s, err := openSeals(dirs, want)
+	at, beside, err := locatePair(dirs)
 	if err != nil {
 		return nil, err
+	}
+	s, err := openLocated(at, want)
+	if err != nil {
+		return nil, expectedOther(err, beside, want)
 	}
 	defer func() {
 		if err != nil {
@@ -61,19 +66,23 @@ func Open(ctx context.Context, dirs []string, want Wanted, ids []Identity) (r *R
 	if err != nil {
 		return nil, err
 	}
-	if err := ctx.Err(); err != nil {
-		return nil, err
-	}
-	dec, err := frame.NewDecoder()
+	other, err := openDamaged(ctx, beside, s, idx, want, ids)
 	if err != nil {
 		return nil, err
 	}
-	return newReader(s, key, idx, dec), nil
+	if err := ctx.Err(); err != nil {
+		return nil, errors.Join(err, other.close())
+	}
+	dec, err := frame.NewDecoder()
+	if err != nil {
+		return nil, errors.Join(err, other.close())
+	}
+	return newReader(s, key, idx, dec, other), nil
 }
 
-func newReader(s *seals, key keys.Key, idx *index.Index, dec *frame.Decoder) *Reader {
-	r := &Reader{seals: s, key: key, index: idx, dec: dec}
-	for _, d := range s.drives() {
+func newReader(s *seals, key keys.Key, idx *index.Index, dec *frame.Decoder, other *damaged) *Reader {
+	r := &Reader{seals: s, key: key, index: idx, dec: dec, other: other}
+	for _, d := range append(s.drives(), other.dirs()...) {
 		r.on.put(d)
 	}
 	r.cache = newSegments(r)
@@ -137,7 +146,7 @@ func (s *seals) readIndex(key keys.Key) (*index.Index, error) {
 	if err != nil {
 		return nil, s.damage(name, "cannot be read", err)
 	}
-	if idx.Header.Bundle != s.bundle.Bundle || idx.Header.Has(seal.Plain) != s.plain() || !inOrder(idx.Segments, len(s.bundle.Drives)) {
+	if idx.Header.Bundle != s.bundle.Bundle || idx.Header.Has(seal.Plain) != s.plain() || !inOrder(idx.Segments[:idx.Own()], len(s.bundle.Drives)) || !s.supplementsSame(idx) {
 		return nil, s.damage(name, "and bundle.json disagree about the bundle or its drives", nil)
 	}
 	for _, b := range idx.Blobs {
@@ -150,6 +159,7 @@ func (s *seals) readIndex(key keys.Key) (*index.Index, error) {
 			return nil, s.damage(name, "and drive.json disagree about the segments", nil)
 		}
 	}
+	numberKept(idx, len(s.bundle.Drives))
 	return idx, nil
 }
 
@@ -178,7 +188,7 @@ func inOrder(segs []index.Segment, drives int) bool {
 func (s *driveDir) agrees(idx *index.Index) bool {
 	n := 0
 	for _, seg := range idx.Segments {
-		if seg.Drive != s.drive.Drive {
+		if seg.Kept || seg.Drive != s.drive.Drive {
 			continue
 		}
 		if n >= len(s.drive.Files) || s.drive.Files[n] != (seal.File{Name: seg.Name, Size: seg.Size, SHA256: seg.SHA256}) {
@@ -202,28 +212,53 @@ func (r *Reader) Close() error {
 // Inventory is the pinned list of what the bundle carries.
 func (r *Reader) Inventory() *oci.Inventory { return &r.index.Inventory }
 
-// ID is the bundle's ID.
-func (r *Reader) ID() string { return r.seals.bundle.Bundle }
+// ID is the bundle's ID. Of a supplement beside the damaged bundle it is the ID of that one: the
+// two are read as what it was.
+func (r *Reader) ID() string {
+	if of := r.restored(); of != nil {
+		return of.Bundle
+	}
+	return r.seals.bundle.Bundle
+}
 
 // Dir is the directory of the bundle's last drive.
 func (r *Reader) Dir() string { return r.seals.dir.Path() }
 
 // Created is when the bundle was packed.
-func (r *Reader) Created() time.Time { return r.seals.bundle.Created }
+func (r *Reader) Created() time.Time {
+	if of := r.restored(); of != nil {
+		return r.other.created(of.Created)
+	}
+	return r.seals.bundle.Created
+}
 
 // Plain reports whether the bundle is not encrypted.
 func (r *Reader) Plain() bool { return r.seals.plain() }
 
-// Fingerprint is that of the seal.
-func (r *Reader) Fingerprint() Fingerprint { return r.seals.finger }
+// Fingerprint is that of the seal; of a supplement beside the damaged bundle that of the damaged one.
+func (r *Reader) Fingerprint() Fingerprint {
+	if of := r.restored(); of != nil {
+		return Fingerprint(of.Fingerprint)
+	}
+	return r.seals.finger
+}
 
 // Stat gives the number of segments, their bytes, and the number of blobs and
 // manifests in them.
 func (r *Reader) Stat() (segments int, size int64, blobs int) {
-	for _, s := range r.index.Segments {
+	list, blobs := r.index.Segments, 0
+	if r.restored() == nil {
+		list = list[:r.index.Own()]
+	}
+	for _, s := range list {
 		size += s.Size
 	}
-	return len(r.index.Segments), size, len(r.index.Blobs)
+	for _, b := range r.index.Blobs {
+		if b.At[0].Segment < len(list) {
+			blobs++
+		}
+	}
+	return len(list), size, blobs
 }
 
 // Has reports whether the bundle carries d.

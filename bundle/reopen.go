@@ -10,7 +10,11 @@ import (
 // open leads nowhere then. Nobody is asked for a key, and the seal must be the same one: another
 // is a *[FingerprintError]. Other errors are those of [Open]. r stays as it is; it may be closed.
 func (r *Reader) Reopen() (again *Reader, err error) {
-	s, err := openSeals(r.on.dirs(), Wanted{Expect: r.Fingerprint()})
+	at, beside, err := locatePair(r.on.dirs())
+	if err != nil {
+		return nil, err
+	}
+	s, err := openLocated(at, Wanted{Expect: r.seals.finger})
 	if err != nil {
 		return nil, err
 	}
@@ -22,9 +26,13 @@ func (r *Reader) Reopen() (again *Reader, err error) {
 	if err := s.usable(); err != nil {
 		return nil, err
 	}
-	dec, err := frame.NewDecoder()
+	other, err := r.other.reopen(beside, s, r.index)
 	if err != nil {
 		return nil, err
 	}
-	return newReader(s, r.key, r.index, dec), nil // the seal binds the index
+	dec, err := frame.NewDecoder()
+	if err != nil {
+		return nil, errors.Join(err, other.close())
+	}
+	return newReader(s, r.key, r.index, dec, other), nil // the seal binds the index
 }

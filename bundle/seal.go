@@ -85,7 +85,7 @@ func (w *Writer) endLanes(inv *oci.Inventory) error {
 		}
 	}
 	for _, doc := range inv.Documents {
-		if _, ok := w.done[doc.Root.Digest]; !ok {
+		if _, ok := w.done[doc.Root.Digest]; !ok && !w.isKept(doc.Root.Digest) {
 			err = errors.Join(err, fmt.Errorf("document %s: its manifest was not put", doc.Name))
 		}
 	}

@@ -40,6 +40,9 @@ func (s sealing) needs() seal.Needs {
 	if s.begin.Count() > 1 {
 		used = append(used, seal.Drives)
 	}
+	if s.begin.Supplements != nil {
+		used = append(used, seal.Supplement)
+	}
 	return seal.Uses(s.version, used...)
 }
 
@@ -111,12 +114,20 @@ func (s sealing) index(inv *oci.Inventory, segs []journal.Segment) ([]byte, erro
 	if err != nil {
 		return nil, err
 	}
+	if err := s.writeDamaged(idx); err != nil {
+		return nil, err
+	}
 	for _, seg := range segs {
 		if err := idx.Segment(index.Segment{Name: segmentName(seg, s.begin.Plain), Drive: s.begin.DriveOf(seg.Lane), Size: seg.Size, SHA256: seg.SHA256, Tar: seg.Tar}); err != nil {
 			return nil, err
 		}
 	}
-	for _, b := range blobs(segs) {
+	list := blobs(segs)
+	kept, err := s.writeKept(idx, len(segs), list)
+	if err != nil {
+		return nil, err
+	}
+	for _, b := range append(list, kept...) {
 		if err := idx.Blob(b); err != nil {
 			return nil, err
 		}
@@ -174,7 +185,7 @@ func (s sealing) files(ctx context.Context, idx []byte, segs []journal.Segment, 
 	indexName := seal.IndexOf(s.begin.Plain)
 	all := smallFiles{
 		plain: s.begin.Plain, bundle: s.begin.Bundle, text: s.readme(), drive: drive.Drive, of: drive.Of, finger: Fingerprint(seal.Sum(bundleBody)), segments: drive.Files, keys: s.begin.KeyFiles,
-		signatures: bundleSigs, packedBy: s.needs().PackedBy, sparse: s.begin.Baseline.Len() > 0,
+		signatures: bundleSigs, packedBy: s.needs().PackedBy, sparse: s.begin.Baseline.Len() > 0, damaged: s.damaged(),
 		sealed: append(listFiles(driveSigs), seal.FileOf(indexName, idx), seal.FileOf(seal.DriveName, driveBody), seal.FileOf(seal.BundleName, bundleBody)),
 	}
 	if !all.plain {
@@ -199,6 +210,9 @@ func (s sealing) whole(idx, drive []byte, driveSigs map[string][]byte, now time.
 	}
 	if stream, n := numberOf(s.number); n > 0 {
 		b.Stream, b.Sequence = &stream, n
+	}
+	if of := s.begin.Supplements; of != nil {
+		b.Supplements = &seal.Supplements{Bundle: of.Bundle, Fingerprint: of.Fingerprint}
 	}
 	return b
 }

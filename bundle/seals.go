@@ -55,6 +55,11 @@ func openSeals(dirs []string, want Wanted) (*seals, error) {
 	if err != nil {
 		return nil, err
 	}
+	return openLocated(at, want)
+}
+
+// openLocated is openSeals of what was found.
+func openLocated(at located, want Wanted) (*seals, error) {
 	if at.last == nil {
 		return nil, at.noLast("it has the seal and the index, without which nothing can be read")
 	}

@@ -135,7 +135,7 @@ func (s *segments) load(ctx context.Context, seg *openSegment) error {
 // SHA-256 of the seals: not a byte is decompressed before.
 func (s *segments) content(ctx context.Context, seg *openSegment) (io.ReaderAt, int64, error) {
 	if !s.r.seals.plain() {
-		return s.r.key.Decrypt(seg.file, seg.file.Size)
+		return s.r.keyOf(s.r.index.Segments[seg.number]).Decrypt(seg.file, seg.file.Size)
 	}
 	s.mu.Lock()
 	list, ok := s.sums[seg.number]

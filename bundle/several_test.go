@@ -341,7 +341,7 @@ func TestOpenDrives(t *testing.T) {
 	if err := r.KeepClosing(t.Context(), t.TempDir()); err != nil {
 		t.Fatal(err)
 	}
-	if err := r.Detach(3); err != nil {
+	if err := r.Detach(DriveLabel{r.ID(), 3, 3}); err != nil {
 		t.Fatal(err)
 	}
 	for _, in := range [][]int{nil, {2}, {1}, {1, 2}, {2, 1}, {1, 2}} {
@@ -351,14 +351,14 @@ func TestOpenDrives(t *testing.T) {
 			}
 		}
 		for _, node := range all {
-			drive := r.DriveOf(node.Descriptor)
+			drive := r.DriveOf(node.Descriptor).Number
 			err := readAll(r, node.Descriptor)
 			if here := drive == 3 || slices.Contains(in, drive); here != (err == nil) || err != nil && (!errors.As(err, &lost) || lost.Drives[0].Number != drive) {
 				t.Fatalf("with %v, a blob on drive %d: %v", in, drive, err)
 			}
 		}
 		for _, n := range in {
-			if err := r.Detach(n); err != nil {
+			if err := r.Detach(DriveLabel{r.ID(), n, 3}); err != nil {
 				t.Fatal(err)
 			}
 		}

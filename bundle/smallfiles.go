@@ -17,6 +17,7 @@ type smallFiles struct {
 	plain       bool              // it is not encrypted
 	text        int               // the wording of README.txt
 	sparse      bool              // it leaves out what earlier bundles brought
+	damaged     string            // the bundle that it supplements, "" for none
 	found       []byte            // README.txt as it is, for a wording that this version does not know
 	finger      Fingerprint       // "" on a drive that is not the last one
 	drive, of   int               // which drive of how many it is; of is 0 in a bundle of one
@@ -106,7 +107,7 @@ func (s smallFiles) readme() ([]byte, error) {
 	if s.postQuantum {
 		age, why = "age 1.3 or newer", "the keys of this bundle are post-quantum"
 	}
-	about := seal.About{Bundle: s.bundle, Age: age, Why: why, Ways: ways, Signatures: s.signatureNames(), Sparse: s.sparse, Plain: s.plain, Drive: s.drive, Of: s.of}
+	about := seal.About{Bundle: s.bundle, Age: age, Why: why, Ways: ways, Signatures: s.signatureNames(), Sparse: s.sparse, Damaged: s.damaged, Plain: s.plain, Drive: s.drive, Of: s.of}
 	if text := about.Readme(s.text); text != nil {
 		return text, nil
 	}
@@ -145,7 +146,7 @@ func (s *driveDir) smallFiles() (smallFiles, error) {
 		sealed: append(s.driveSignatures(), seal.FileOf(seal.DriveName, s.bodies[seal.DriveName])), packedBy: s.extras.PackedBy, plain: s.plain(),
 	}
 	if s.isLast() {
-		all.finger, all.text, all.sparse = s.finger, s.bundle.Readme, s.bundle.Has(seal.Baseline)
+		all.finger, all.text, all.sparse, all.damaged = s.finger, s.bundle.Readme, s.bundle.Has(seal.Baseline), supplements(s.bundle)
 		all.sealed = append(all.sealed, s.bundle.Index, seal.FileOf(seal.BundleName, s.bodies[seal.BundleName]))
 	}
 	if all.text > seal.ReadmeDrives {

@@ -18,14 +18,29 @@ type Stream = seal.Stream
 func CheckStreamName(name string) error { return seal.CheckStreamName(name) }
 
 // Stream is the stream that the bundle belongs to, the zero value if it belongs to none.
-func (r *Reader) Stream() Stream { return streamOf(r.seals.bundle) }
+func (r *Reader) Stream() Stream {
+	if of := r.restored(); of != nil {
+		return streamOf(seal.Bundle{Stream: of.Stream})
+	}
+	return streamOf(r.seals.bundle)
+}
 
 // Sequence is the bundle's number in its stream, from 1; 1 without a stream.
-func (r *Reader) Sequence() int { return r.seals.bundle.Sequence }
+func (r *Reader) Sequence() int {
+	if of := r.restored(); of != nil {
+		return of.Sequence
+	}
+	return r.seals.bundle.Sequence
+}
 
 // Partial reports whether the bundle is only of a part of the images of its configuration, see
 // [Job]. Of a bundle of an earlier version nobody knows.
-func (r *Reader) Partial() bool { return r.seals.bundle.Partial }
+func (r *Reader) Partial() bool {
+	if of := r.restored(); of != nil {
+		return of.Partial
+	}
+	return r.seals.bundle.Partial
+}
 
 // SetNumber gives the bundle its stream and its number there, before it is sealed. They are
 // noted in the journal first: a resumed run has the same ones, see [Writer.Number].

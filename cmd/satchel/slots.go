@@ -87,12 +87,12 @@ func (s *driveSlots) clear(ctx context.Context, need []bundle.DriveLabel) error 
 		return nil
 	}
 	for _, d := range in {
-		if d.Number == d.Of {
+		if d.Last {
 			if err := s.r.KeepClosing(ctx, s.tmp); err != nil {
 				return fmt.Errorf("keep what is still needed of %s in %s (TMPDIR): %w", d.DriveLabel, s.tmp, err)
 			}
 		}
-		if err := s.r.Detach(d.Number); err != nil {
+		if err := s.r.Detach(d.DriveLabel); err != nil {
 			return err
 		}
 		s.a.info("%s may leave %s", d.DriveLabel, text.Printable(d.Dir))

@@ -41,6 +41,7 @@ type Segment struct {
 	Size   int64  `json:"size"`
 	SHA256 string `json:"sha256"`
 	Tar    int64  `json:"tar"` // bytes of the tar stream in it
+	Kept   bool   `json:"-"`   // it is one of the damaged bundle that this one supplements
 }
 
 // Piece is a run of a blob's bytes inside a segment.
@@ -69,12 +70,15 @@ type end struct {
 	Gaps      int `json:"gaps,omitempty"`
 	Documents int `json:"documents,omitempty"`
 	Baseline  int `json:"baseline,omitempty"` // digests
+	Kept      int `json:"kept,omitempty"`     // segments of a damaged bundle
 }
 
 // line is one line of the text; exactly one field is set.
 type line struct {
 	Index    *Header       `json:"index,omitempty"`
+	Of       *Supplemented `json:"supplements,omitempty"`
 	Segment  *Segment      `json:"segment,omitempty"`
+	Kept     *Segment      `json:"kept,omitempty"`
 	Blob     *Blob         `json:"blob,omitempty"`
 	Baseline *Baseline     `json:"baseline,omitempty"`
 	Image    *oci.Image    `json:"image,omitempty"`
@@ -94,6 +98,10 @@ func parseLine(b []byte) (l line, err error) {
 	switch kind {
 	case "index":
 		err = json.Unmarshal(body, &l.Index)
+	case "supplements":
+		err = json.Unmarshal(body, &l.Of)
+	case "kept":
+		err = json.Unmarshal(body, &l.Kept)
 	case "segment":
 		err = json.Unmarshal(body, &l.Segment)
 	case "blob":
@@ -141,7 +149,8 @@ func onlyKey(b []byte) (key string, value json.RawMessage, err error) {
 // Index is a whole index in memory.
 type Index struct {
 	Header    Header
-	Segments  []Segment
+	Of        *Supplemented // nil for a bundle that is no supplement
+	Segments  []Segment     // those of the damaged bundle come after its own
 	Blobs     map[digest.Digest]Blob
 	Baseline  *Baseline // nil for a bundle that carries all that it needs
 	Inventory oci.Inventory

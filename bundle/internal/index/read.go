@@ -74,6 +74,7 @@ func (r *errorReader) Read(p []byte) (int, error) {
 const (
 	atStart = iota
 	inSegments
+	inKept
 	inBlobs
 	inBaseline
 	inImages
@@ -98,9 +99,15 @@ func (r *reader) line(b []byte) error {
 	case l.Index != nil && r.section == atStart:
 		r.section = inSegments
 		return r.header(*l.Index)
+	case l.Of != nil && r.section == inSegments && len(r.index.Segments) == 0 && r.index.Of == nil && r.index.Header.Has(seal.Supplement):
+		r.index.Of = l.Of
+		return l.Of.check(r.index.Header)
 	case l.Segment != nil && r.section == inSegments:
 		return r.segment(*l.Segment)
-	case l.Blob != nil && (r.section == inSegments || r.section == inBlobs):
+	case l.Kept != nil && (r.section == inSegments || r.section == inKept) && r.index.Of != nil:
+		r.section, l.Kept.Kept = inKept, true
+		return r.segment(*l.Kept)
+	case l.Blob != nil && r.section >= inSegments && r.section <= inBlobs:
 		r.section = inBlobs
 		return r.blob(*l.Blob)
 	case l.Baseline != nil && r.section >= inSegments && r.section < inBaseline && slices.Contains(r.index.Header.Needs.Needs, seal.Baseline):
@@ -149,13 +156,13 @@ func (r *reader) segment(s Segment) error {
 	if at, ok := seal.ParseSegment(s.Name); !ok || at.Plain != r.index.Header.Has(seal.Plain) {
 		return fmt.Errorf("segment name %q", s.Name)
 	}
-	if n := len(r.index.Segments); n > 0 && r.index.Segments[n-1].Name >= s.Name {
+	if n := len(r.index.Segments); n > 0 && r.index.Segments[n-1].Kept == s.Kept && r.index.Segments[n-1].Name >= s.Name {
 		return fmt.Errorf("segment %s is out of order", s.Name)
 	}
 	if !seal.IsSum(s.SHA256) {
 		return fmt.Errorf("SHA-256 of segment %s", s.Name)
 	}
-	if s.Size < 0 || s.Size > maxBytes || s.Tar < 0 || s.Tar > maxBytes || s.Drive < 1 {
+	if s.Size < 0 || s.Size > maxBytes || s.Tar < 0 || s.Tar > maxBytes || s.Drive < 1 || s.Kept && s.Drive > r.index.Of.Drives {
 		return fmt.Errorf("numbers of segment %s", s.Name)
 	}
 	r.index.Segments = append(r.index.Segments, s)
@@ -181,7 +188,7 @@ func (r *reader) blob(b Blob) error {
 		if p.Offset < 0 || p.Length < 0 || p.Offset > tar || p.Length > tar-p.Offset {
 			return fmt.Errorf("%s lies outside its segment", b.Digest)
 		}
-		if i > 0 && p.Segment <= b.At[i-1].Segment || p.Length == 0 && b.Size > 0 {
+		if i > 0 && (p.Segment <= b.At[i-1].Segment || r.index.Segments[p.Segment].Kept != r.index.Segments[b.At[0].Segment].Kept) || p.Length == 0 && b.Size > 0 {
 			return fmt.Errorf("pieces of %s", b.Digest)
 		}
 		sum += p.Length
@@ -195,9 +202,13 @@ func (r *reader) blob(b Blob) error {
 
 func (r *reader) finish() error {
 	inv := &r.index.Inventory
-	got := end{len(r.index.Segments), len(r.index.Blobs), len(inv.Images), len(inv.Gaps), len(inv.Documents), r.index.Baseline.Len()}
+	kept := len(r.index.Segments) - r.index.Own()
+	got := end{r.index.Own(), len(r.index.Blobs), len(inv.Images), len(inv.Gaps), len(inv.Documents), r.index.Baseline.Len(), kept}
 	if r.section != atEnd || got != r.end {
 		return fmt.Errorf("it ends early")
+	}
+	if (r.index.Of != nil) != r.index.Header.Has(seal.Supplement) {
+		return fmt.Errorf("it does not say which bundle it supplements")
 	}
 	if err := inv.Validate(); err != nil {
 		return err

@@ -10,7 +10,7 @@ import (
 	"github.com/satchel-airgap/satchel/oci"
 )
 
-// Writer writes an index, line by line: all segments, all blobs, the
+// Writer writes an index, line by line: what it supplements, all segments, all blobs, the
 // baseline, all images, all gaps,
 // all documents.
 type Writer struct {
@@ -45,6 +45,15 @@ func (w *Writer) line(l line) error {
 		return fmt.Errorf("write index: %w", err)
 	}
 	return nil
+}
+
+// Supplements says which damaged bundle it supplements. The header lists [seal.Supplement] then.
+func (w *Writer) Supplements(of Supplemented) error { return w.line(line{Of: &of}) }
+
+// Kept adds a segment of that bundle, after all of its own; pieces count on.
+func (w *Writer) Kept(s Segment) error {
+	w.end.Kept++
+	return w.line(line{Kept: &s})
 }
 
 // Segment adds a segment; pieces name it by the order of these calls, from 0.

@@ -17,11 +17,24 @@ import (
 )
 
 // version is the newest that is read and written; earlier ones are read too. Version 2 has
-// streams, version 3 several drives: a bundle of one is still of version 2.
+// streams, version 3 several drives, version 4 supplements and the digest of the configuration
+// alone: a bundle that needs none of that is still of version 2.
 const (
-	version    = 3
-	versionOne = 2
+	version       = 4
+	versionDrives = 3
+	versionOne    = 2
 )
+
+// versionOf is the first version that knows all that a bundle begins with.
+func versionOf(b Begin) int {
+	switch {
+	case b.File != "" || b.Supplements != nil:
+		return version
+	case len(b.Drives) > 0:
+		return versionDrives
+	}
+	return versionOne
+}
 
 // tempSuffix ends the name of a journal that has no first record yet.
 const tempSuffix = ".tmp"
@@ -48,9 +61,7 @@ func Create(path string, begin Begin) (*Journal, error) {
 	if err != nil {
 		return nil, err
 	}
-	if begin.Version = versionOne; len(begin.Drives) > 0 {
-		begin.Version = version
-	}
+	begin.Version = versionOf(begin)
 	j.path, j.of = path, begin.Version
 	if err = j.Append(Record{Begin: &begin}); err == nil {
 		err = failed("create journal", path, os.Rename(path+tempSuffix, path))

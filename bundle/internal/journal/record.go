@@ -27,6 +27,15 @@ type Begin struct {
 	Gaps        []byte            `json:"gaps,omitempty"` // what was left out from the start, in the caller's words
 	Baseline    *index.Baseline   `json:"baseline,omitempty"`
 	Drives      []DrivePlan       `json:"drives,omitempty"` // what goes on each; none for a bundle of one
+	File        digest.Digest     `json:"file,omitempty"`   // of the configuration alone, where Config is of more than that
+	Supplements *Supplements      `json:"supplements,omitempty"`
+}
+
+// Supplements is the damaged bundle that a supplement belongs to, and what is whole of it.
+type Supplements struct {
+	index.Supplemented
+	Kept  []index.Segment `json:"kept,omitempty"`
+	Blobs []index.Blob    `json:"blobs,omitempty"` // in Kept, of which they count from 0
 }
 
 // DrivePlan is what goes on one drive of several. Manifests go on the last one.

@@ -34,7 +34,7 @@ func TestNewer(t *testing.T) {
 			_, peeked := Peek(path)
 			for _, err := range []error{opened, peeked} {
 				var newer *oci.VersionError
-				if !errors.As(err, &newer) || newer.File != path || newer.Has != "journal/7" || newer.Reads != "journal/3" {
+				if !errors.As(err, &newer) || newer.File != path || newer.Has != "journal/7" || newer.Reads != "journal/4" {
 					t.Errorf("%v", err)
 				}
 			}

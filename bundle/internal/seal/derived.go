@@ -55,6 +55,7 @@ type About struct {
 	Ways       []Opening
 	Signatures []string // the names of the signature files
 	Sparse     bool     // it is whole only together with earlier bundles
+	Damaged    string   // ID of the damaged bundle that it supplements, "" for none
 	Plain      bool     // it is not encrypted: no age, no ways
 	Drive, Of  int      // which drive of how many it is, with the seventh wording
 }
@@ -88,8 +89,8 @@ func (a About) Readme(text int) []byte {
 		return fmt.Appendf(nil, readme4, a.Bundle, a.Age, a.Why, one, lines.Bytes())
 	case 5, 6:
 		more := signedText(readmeSigned, a.Signatures)
-		if a.Sparse && text == 6 {
-			more = readmeSparse + more
+		if text == 6 {
+			more = a.notAlone() + more
 		}
 		return fmt.Appendf(nil, readme5, a.Bundle, a.Age, a.Why, more, one, lines.Bytes())
 	case ReadmeDrives:

@@ -27,10 +27,11 @@ const (
 	Drives     = "drives"     // of one on several drives
 	Parities   = "parity"     // of one that has parity files
 	Plain      = "plain"      // of one that is not encrypted
+	Supplement = "supplement" // of one that has what another one has lost
 )
 
 // features are what this version can read beyond version 1 of the format.
-func features() []string { return []string{Baseline, Drives, Parities, Plain, Signatures} }
+func features() []string { return []string{Baseline, Drives, Parities, Plain, Signatures, Supplement} }
 
 // Needs is what a reader must know to read a bundle, beyond version 1 of the
 // format. It stands in bundle.json, extras.json and the header of the index.

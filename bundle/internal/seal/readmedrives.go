@@ -83,9 +83,7 @@ that drive.json names. The last line printed must say "right":
 func (a About) ofDrive(one string, lines []byte) []byte {
 	var b bytes.Buffer
 	fmt.Fprintf(&b, readmeDrives, a.Drive, a.Of, a.Bundle, Label(a.Bundle, a.Drive), Label(a.Bundle, a.Of), a.Age, a.Why)
-	if a.Sparse {
-		b.WriteString(readmeSparse)
-	}
+	b.WriteString(a.notAlone())
 	signed := readmeSigned
 	if a.Drive < a.Of {
 		signed = readmeSignedDrive

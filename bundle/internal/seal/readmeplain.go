@@ -91,10 +91,7 @@ directory of each of the %[2]d drives, in any order, and paste these lines there
 
 // plain writes README.txt of a bundle that is not encrypted, in the sixth or the seventh wording.
 func (a About) plain(text int) []byte {
-	more, signed := "", readmeSigned
-	if a.Sparse {
-		more = readmeSparse
-	}
+	more, signed := a.notAlone(), readmeSigned
 	if text == ReadmeDrives && a.Drive < a.Of {
 		signed = readmeSignedDrive
 	}

@@ -43,16 +43,32 @@ type Drive struct {
 
 // Bundle is the seal, bundle.json.
 type Bundle struct {
-	Version  string     `json:"satchel"`
-	Bundle   string     `json:"bundle"`
-	Created  time.Time  `json:"created"`
-	Stream   *Stream    `json:"stream,omitempty"`  // nil for a bundle of no stream
-	Sequence int        `json:"sequence"`          // its number in the stream, 1 without one
-	Partial  bool       `json:"partial,omitempty"` // it has only those of the configuration's images that were asked for
-	Drives   []DriveSum `json:"drives"`
-	Index    File       `json:"index"`
-	Readme   int        `json:"readme,omitempty"` // the wording of README.txt, see [Readme]
+	Version  string    `json:"satchel"`
+	Bundle   string    `json:"bundle"`
+	Created  time.Time `json:"created"`
+	Stream   *Stream   `json:"stream,omitempty"`  // nil for a bundle of no stream
+	Sequence int       `json:"sequence"`          // its number in the stream, 1 without one
+	Partial  bool      `json:"partial,omitempty"` // it has only those of the configuration's images that were asked for
+	// Supplements is the damaged bundle that this one supplements; nil for any other.
+	Supplements *Supplements `json:"supplements,omitempty"`
+	Drives      []DriveSum   `json:"drives"`
+	Index       File         `json:"index"`
+	Readme      int          `json:"readme,omitempty"` // the wording of README.txt, see [Readme]
 	Needs
+}
+
+// Supplements names the damaged bundle that a supplement belongs to.
+type Supplements struct {
+	Bundle      string `json:"bundle"`
+	Fingerprint string `json:"fingerprint"`
+}
+
+// check reports what is wrong with what a bundle says of it.
+func (s *Supplements) check(of Bundle) error {
+	if (s != nil) != of.Has(Supplement) || s != nil && (!IsID(s.Bundle) || s.Bundle == of.Bundle || !IsSum(s.Fingerprint)) {
+		return fmt.Errorf("%w: the bundle that it supplements", ErrFormat)
+	}
+	return nil
 }
 
 // DriveSum binds one drive seal.
@@ -168,6 +184,9 @@ func ParseBundle(b []byte) (Bundle, error) {
 		if err := s.Stream.Check(); err != nil {
 			return s, fmt.Errorf("%w: %w", ErrFormat, err)
 		}
+	}
+	if err := s.Supplements.check(s); err != nil {
+		return s, err
 	}
 	for i, d := range s.Drives {
 		if d.Drive != i+1 || !IsSum(d.SHA256) {

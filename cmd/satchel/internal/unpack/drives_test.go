@@ -30,7 +30,7 @@ func (s *slot) Bring(ctx context.Context, need []bundle.DriveLabel) error {
 		if err := s.r.KeepClosing(ctx, s.t.TempDir()); err != nil {
 			return err
 		}
-		if err := s.r.Detach(3); err != nil {
+		if err := s.r.Detach(bundle.DriveLabel{Bundle: s.r.ID(), Number: 3, Of: 3}); err != nil {
 			return err
 		}
 	}
@@ -39,7 +39,7 @@ func (s *slot) Bring(ctx context.Context, need []bundle.DriveLabel) error {
 	}
 	for _, d := range s.r.Drives() {
 		if !s.keep {
-			if err := s.r.Detach(d.Number); err != nil {
+			if err := s.r.Detach(d.DriveLabel); err != nil {
 				return err
 			}
 		}

@@ -90,7 +90,7 @@ func (u *unpacking) bring(ctx context.Context, away []transport.Delivery) error 
 func (u *unpacking) bringFor(ctx context.Context, blobs []oci.Descriptor) error {
 	var need []bundle.DriveLabel
 	for _, d := range u.r.Drives() {
-		if slices.ContainsFunc(blobs, func(b oci.Descriptor) bool { return u.r.DriveOf(b) == d.Number }) {
+		if slices.ContainsFunc(blobs, func(b oci.Descriptor) bool { return u.r.DriveOf(b) == d.DriveLabel }) {
 			need = append(need, d.DriveLabel)
 		}
 	}
