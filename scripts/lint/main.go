@@ -15,8 +15,10 @@
 package main
 
 import (
+	"encoding/json"
 	"go/ast"
 	"go/token"
+	"os"
 	"strings"
 
 	"github.com/gostaticanalysis/nilerr"
@@ -28,12 +30,27 @@ import (
 )
 
 func main() {
+	if file, found := dependency(os.Args[1:]); found {
+		unitchecker.Run(file, nil)
+	}
 	unitchecker.Main(
 		heeding(errorlint.NewAnalyzer()),
 		heeding(containedctx.Analyzer),
 		heeding(predeclared.Analyzer),
 		heeding(nilerr.Analyzer),
 	)
+}
+
+// dependency is the file by which go vet asks about a package of another module, if
+// that is what it does. None of those two thousand is analyzed: only their types are needed.
+func dependency(args []string) (string, bool) {
+	if len(args) == 0 || !strings.HasSuffix(args[len(args)-1], ".cfg") {
+		return "", false
+	}
+	file := args[len(args)-1]
+	data, err := os.ReadFile(file)
+	var cfg unitchecker.Config
+	return file, err == nil && json.Unmarshal(data, &cfg) == nil && cfg.VetxOnly
 }
 
 type line struct {
