@@ -174,8 +174,8 @@ func (l Lost) And(o Lost) (Lost, error) {
 	return l.sorted(), nil
 }
 
-// LostOf lists what a verified bundle has lost: what is damaged or missing and cannot be rebuilt, and the drives
-// that are not here.
+// LostOf lists what a verified bundle has lost: what is damaged or missing and cannot be rebuilt, and, if several
+// drives were looked at, those that are not here.
 func LostOf(r *Report) Lost {
 	l, extra := Lost{Bundle: r.Bundle, Fingerprint: r.Fingerprint}, map[string]bool{}
 	for _, f := range r.Faults {
@@ -187,7 +187,9 @@ func LostOf(r *Report) Lost {
 		}
 	}
 	for _, d := range r.Away {
-		l.Drives = append(l.Drives, d.Number)
+		if len(r.Drives) > 1 { // one alone may be looked at before the others
+			l.Drives = append(l.Drives, d.Number)
+		}
 	}
 	for _, d := range r.Drives {
 		if d.Files == 0 && d.Err != nil { // its seals cannot be read, and so nothing of it

@@ -235,8 +235,13 @@ func (r *Reader) Created() time.Time {
 // Plain reports whether the bundle is not encrypted.
 func (r *Reader) Plain() bool { return r.seals.plain() }
 
-// Fingerprint is that of the seal; of a supplement beside the damaged bundle that of the damaged one.
-func (r *Reader) Fingerprint() Fingerprint {
+// Fingerprint is that of the seal; of a supplement beside the damaged bundle it is the supplement's: that
+// says what is read.
+func (r *Reader) Fingerprint() Fingerprint { return r.seals.finger }
+
+// Packed is the fingerprint that the bundle had when it was packed: that of the damaged one where
+// a supplement makes it whole, as the supplement names it.
+func (r *Reader) Packed() Fingerprint {
 	if of := r.restored(); of != nil {
 		return Fingerprint(of.Fingerprint)
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"slices"
+	"time"
 
 	"github.com/opencontainers/go-digest"
 
@@ -20,15 +21,15 @@ import (
 type Supplement struct {
 	Bundle      string // the ID of the damaged one
 	Fingerprint Fingerprint
+	Lost        digest.Digest  // of the list
+	Begun       time.Time      // when its content was pinned
 	Plain       bool           // it is not encrypted, and so its supplement must not be
 	Config      digest.Digest  // what it was packed from, see [Job]
 	File        digest.Digest  // of the configuration alone
 	Inventory   *oci.Inventory // what it carries, pinned
 	Gaps        []byte         // what it goes without, in the caller's words
 	Baseline    *Baseline      // what it need not carry
-	Blobs       int            // how many of its blobs and manifests are lost
-	Bytes       int64          // in them
-	Segments    int            // in which they lie
+	Segments    int            // that are lost
 
 	of   journal.Supplements
 	kept map[digest.Digest]bool
@@ -89,7 +90,7 @@ func FindSupplement(state string, lost Lost) (*Supplement, error) {
 	}
 	s := &Supplement{
 		Bundle: lost.Bundle, Fingerprint: Fingerprint(st.Sealed.Fingerprint), Plain: st.Begin.Plain, Config: st.Begin.Config, File: cmp.Or(st.Begin.File, st.Begin.Config),
-		Gaps: st.Gaps, Baseline: st.Begin.Baseline, Segments: len(gone), kept: map[digest.Digest]bool{}, of: journal.Supplements{Supplemented: index.Supplemented{
+		Lost: oci.Digest(lost.Marshal()), Begun: st.Begin.Created, Gaps: st.Gaps, Baseline: st.Begin.Baseline, Segments: len(gone), kept: map[digest.Digest]bool{}, of: journal.Supplements{Supplemented: index.Supplemented{
 			Bundle: lost.Bundle, Fingerprint: st.Sealed.Fingerprint, Created: st.Begin.Created, Sequence: 1, Partial: st.Begin.Partial, Drives: st.Begin.Count(),
 		}},
 	}
@@ -164,7 +165,6 @@ func (s *Supplement) keep(st *journal.State, gone map[string]bool) {
 	}
 	for _, b := range blobs(all) {
 		if slices.ContainsFunc(b.At, func(p index.Piece) bool { return at[p.Segment] < 0 }) {
-			s.Blobs, s.Bytes = s.Blobs+1, s.Bytes+b.Size
 			continue
 		}
 		for i := range b.At {

@@ -62,8 +62,8 @@ func (f *fixture) restored(t testing.TB, fp Fingerprint, dirs ...string) {
 			t.Error(err)
 		}
 	}()
-	if err := r.Alone(); err != nil || r.Fingerprint() != fp || len(r.Inventory().Images) != len(f.inv.Images) {
-		t.Errorf("it is %s with %d images, %v", r.Fingerprint(), len(r.Inventory().Images), err)
+	if err := r.Alone(); err != nil || r.Packed() != fp || r.Fingerprint() == fp || len(r.Inventory().Images) != len(f.inv.Images) {
+		t.Errorf("it is %s with %d images, %v", r.Packed(), len(r.Inventory().Images), err)
 	}
 	again, err := r.Reopen()
 	if err != nil {

@@ -43,6 +43,10 @@ func locatePair(dirs []string) (at located, beside *located, err error) {
 		}
 	}
 	if at, err = together(own); err != nil {
+		var two *RefusedError
+		if errors.As(err, &two) {
+			two.hint = "of several supplements of one bundle, name the one that was made last: it has all that was lost then"
+		}
 		return at, nil, err
 	}
 	with, err := together(other)
@@ -215,6 +219,9 @@ func openBeside(p location, own int, idx *index.Index, trust *Trust) (d *driveDi
 	return s.driveDir, nil
 }
 
+// notSupplied says what can be done about a segment that the supplement counts on.
+const notSupplied = "the supplement does not have what was in it: repair the bundle, or have another supplement made of all that is lost now"
+
 // hasKept reports as damage what the drive lacks of what the supplement counts on.
 func (s *driveDir) hasKept(idx *index.Index) error {
 	sealed := map[string]seal.File{}
@@ -232,11 +239,11 @@ func (s *driveDir) hasKept(idx *index.Index) error {
 		size, err := s.dir.Stat(seg.Name)
 		switch {
 		case missing(err):
-			faults = append(faults, Fault{seg.Name, "is missing, and the supplement does not have what was in it"})
+			faults = append(faults, Fault{seg.Name, "is missing, and "+notSupplied})
 		case err != nil:
 			return s.unreadable(seg.Name, err)
 		case size != seg.Size:
-			faults = append(faults, Fault{seg.Name, "has another length than it had, and the supplement does not have what was in it"})
+			faults = append(faults, Fault{seg.Name, "has another length than it had, and "+notSupplied})
 		}
 	}
 	if faults == nil {

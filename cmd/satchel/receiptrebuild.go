@@ -83,7 +83,7 @@ func (j *receiptJob) needed(ctx context.Context, args []string) (*receipt.Receip
 		return nil, nil, err
 	}
 	j.saySigned(b)
-	r.Bundle, r.Fingerprint, r.Packed, r.Partial = b.ID(), string(b.Fingerprint()), b.Created(), b.Partial()
+	r.Bundle, r.Fingerprint, r.Packed, r.Partial = b.ID(), string(b.Packed()), b.Created(), b.Partial()
 	if s := b.Stream(); s != (bundle.Stream{}) {
 		r.Stream, r.Sequence = receipt.Stream(s), b.Sequence()
 	}

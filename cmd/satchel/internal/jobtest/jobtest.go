@@ -110,7 +110,13 @@ func (b *Bench) Pack(o prepare.Options, dir string) pack.Options {
 // Open opens a bundle until the test ends.
 func (b *Bench) Open(dir string) *bundle.Reader {
 	b.t.Helper()
-	r, err := bundle.Open(b.t.Context(), []string{dir}, bundle.Wanted{}, b.identities)
+	return b.OpenAll(dir)
+}
+
+// OpenAll is Open for a bundle in several directories.
+func (b *Bench) OpenAll(dirs ...string) *bundle.Reader {
+	b.t.Helper()
+	r, err := bundle.Open(b.t.Context(), dirs, bundle.Wanted{}, b.identities)
 	if err != nil {
 		b.t.Fatal(err)
 	}

@@ -35,6 +35,8 @@ func (p *packing) open(ctx context.Context) (*Result, error) {
 	w, err := p.resume(ctx)
 	var done *bundle.SealedError
 	switch {
+	case errors.As(err, &done) && p.opts.Supplement != nil:
+		return p.supplementAgain(ctx, *done)
 	case errors.As(err, &done):
 		return p.again(ctx, done)
 	case err != nil:
@@ -46,6 +48,9 @@ func (p *packing) open(ctx context.Context) (*Result, error) {
 		return nil, err
 	}
 	p.others()
+	if p.opts.Supplement != nil {
+		return nil, p.begin(ctx, p.prepareSupplement)
+	}
 	return nil, p.begin(ctx, p.Prepare)
 }
 
@@ -72,12 +77,13 @@ func (p *packing) others() {
 func (p *packing) goOn(ctx context.Context, w *bundle.Writer) error {
 	p.w = w
 	p.UseBaseline(w.Baseline())
+	p.useKept(w.Supplement())
 	if n := len(w.Drives()); n > 1 {
 		p.Info("resuming bundle %s on %d drives, content pinned on %s", w.ID(), n, text.Minute(w.Begun()))
 	} else {
 		p.Info("resuming bundle %s in %s, content pinned on %s", w.ID(), w.Dir(), text.Minute(w.Begun()))
 	}
-	_, err := p.ledger().Prepare()
+	err := p.prepareLedger()
 	var noted gaps.List
 	if err == nil {
 		noted, err = recall(w.Gaps())

@@ -33,7 +33,7 @@ func (p *packing) checkMount(ctx context.Context) (err error) {
 // probe finds out early whether the ledger and the directory can be written to. With a
 // bundle in the directory that is to be deleted, that cannot be known before.
 func (p *packing) probe() error {
-	if _, err := p.ledger().Prepare(); err != nil {
+	if err := p.prepareLedger(); err != nil {
 		return err
 	}
 	if p.opts.Restart {

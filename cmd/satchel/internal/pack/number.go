@@ -13,8 +13,21 @@ import (
 // ledger is that of the bundle's stream.
 func (p *packing) ledger() ledger.Store { return ledger.At(p.opts.State, p.opts.Job.Stream) }
 
+// prepareLedger finds out early whether the ledger can be written to. A supplement is in none: the
+// damaged bundle is.
+func (p *packing) prepareLedger() error {
+	if p.opts.Supplement != nil {
+		return nil
+	}
+	_, err := p.ledger().Prepare()
+	return err
+}
+
 // number gives the bundle its number in the stream, and has the ledger keep what it needs.
 func (p *packing) number(ctx context.Context) error {
+	if p.opts.Supplement != nil {
+		return nil
+	}
 	r := ledger.Reservation{
 		Bundle: p.w.ID(), Dir: p.w.Dir(), Partial: p.opts.Only != nil, Config: p.opts.From, Content: ledger.ContentOf(p.Graph), Catalogs: p.filtered(ctx),
 		Lost: func(c ledger.Catalog, err error) {
@@ -90,6 +103,9 @@ func (p *packing) writeCatalog(ctx context.Context, img oci.Image, w io.Writer) 
 // sealed notes in the ledger that a bundle is finished.
 func (p *packing) sealed(s bundle.Seal, dir string) error {
 	p.stream, p.sequence = s.Stream, s.Sequence
+	if p.opts.Supplement != nil {
+		return nil
+	}
 	return p.ledger().Sealed(s, dir)
 }
 
@@ -97,6 +113,9 @@ func (p *packing) sealed(s bundle.Seal, dir string) error {
 func (p *packing) verified(fp bundle.Fingerprint, id, dir string) error {
 	if err := p.hold.MarkVerified(fp); err != nil {
 		return err
+	}
+	if p.opts.Supplement != nil {
+		return nil
 	}
 	return p.ledger().Sealed(bundle.Seal{Bundle: id, Fingerprint: fp, Stream: p.stream, Sequence: p.sequence, Verified: true}, dir)
 }

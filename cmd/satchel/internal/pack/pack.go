@@ -24,9 +24,12 @@ import (
 // Options say what is packed, and where.
 type Options struct {
 	prepare.Options
-	Job  bundle.Job // its Config comes from Identity, and Partial from Only; its Stream has a name
-	Dir  string     // that the bundle goes to, or a mount that it gets a directory in
-	Dirs []string   // of several drives, Dir first; nil for one
+	// Supplement is what a damaged bundle has lost, if that is to be packed and nothing else; nil for all that the
+	// configuration names.
+	Supplement *bundle.Supplement
+	Job        bundle.Job // its Config comes from Identity, and Partial from Only; its Stream has a name
+	Dir        string     // that the bundle goes to, or a mount that it gets a directory in
+	Dirs       []string   // of several drives, Dir first; nil for one
 	// DriveSize is the most bytes that a drive gets, as many drives as that takes: each in its turn in the place of the last
 	// one, or in a directory of its own where Dir is on a staging disk. 0 is for the drives in Dirs alone.
 	DriveSize int64
@@ -85,7 +88,12 @@ type Result struct {
 // Run packs. If the directory has a finished bundle of the job already, it is compared
 // with what the configuration names now, and read back.
 func Run(ctx context.Context, o Options) (*Result, error) {
-	o.Job.Config, o.Job.Partial = Identity(o.Options), o.Only != nil
+	o.Job.Config, o.Job.Partial, o.Job.File = Identity(o.Options), o.Only != nil, o.Config.Digest()
+	if o.Supplement != nil {
+		if err := o.supplement(); err != nil {
+			return nil, err
+		}
+	}
 	p := &packing{Set: prepare.New(o.Options), opts: o, left: map[string]string{}}
 	defer p.Close()
 	p.sweep()

@@ -34,20 +34,27 @@ func (s *Set) UseBaseline(b *bundle.Baseline) {
 	}
 }
 
-// Carried is the part of the graph that is not in the baseline: what goes into the bundle. It
+// UseKept leaves out blobs that another bundle still has, which this one supplements.
+func (s *Set) UseKept(kept func(digest.Digest) bool) { s.travels, s.kept = nil, kept }
+
+// Carried is the part of the graph that is not in the baseline, nor kept: what goes into the bundle. It
 // has all images.
 func (s *Set) Carried() *oci.Graph {
-	if s.Baseline == nil {
+	if s.Baseline == nil && s.kept == nil {
 		return s.Graph
 	}
 	if s.travels == nil || s.travelsOf != s.Graph {
 		left := func(n oci.Node) bool {
+			if s.Baseline == nil {
+				return false
+			}
 			_, _, ok := s.Baseline.Find(n.Descriptor, s.Graph.Of(n))
 			return ok
 		}
+		kept := func(n oci.Node) bool { return left(n) || s.kept != nil && s.kept(n.Descriptor.Digest) }
 		s.travelsOf = s.Graph
 		s.travels = &oci.Graph{Images: s.Graph.Images,
-			Manifests: slices.DeleteFunc(slices.Clone(s.Graph.Manifests), left), Blobs: slices.DeleteFunc(slices.Clone(s.Graph.Blobs), left)}
+			Manifests: slices.DeleteFunc(slices.Clone(s.Graph.Manifests), left), Blobs: slices.DeleteFunc(slices.Clone(s.Graph.Blobs), kept)}
 	}
 	return s.travels
 }

@@ -50,15 +50,16 @@ type Set struct {
 
 	documents []oci.Document // that the configuration brings
 	catalogs  catalogDirs
-	adopted   *cache.Cache           // of a bundle that was begun: what was built for it; else nil
-	built     map[digest.Digest]bool // what that is
-	foreign   map[digest.Digest]bool // foreign layers that were reported as left out
-	warned    map[oci.Ref]bool       // repositories that refuse to say what is attached
-	earlier   map[string]bool        // what was attached in earlier bundles; nil if not read yet
-	unsigned  []manifests.Unsigned   // what nodes will refuse of it
-	rendered  *clusteryaml.Rendered  // nil: the images, or the gaps, are others since
-	travels   *oci.Graph             // see [Set.Carried]; nil: not known yet
-	travelsOf *oci.Graph             // the graph that it is a part of
+	adopted   *cache.Cache             // of a bundle that was begun: what was built for it; else nil
+	built     map[digest.Digest]bool   // what that is
+	foreign   map[digest.Digest]bool   // foreign layers that were reported as left out
+	warned    map[oci.Ref]bool         // repositories that refuse to say what is attached
+	earlier   map[string]bool          // what was attached in earlier bundles; nil if not read yet
+	unsigned  []manifests.Unsigned     // what nodes will refuse of it
+	rendered  *clusteryaml.Rendered    // nil: the images, or the gaps, are others since
+	kept      func(digest.Digest) bool // which blobs need not be carried; nil: none
+	travels   *oci.Graph               // see [Set.Carried]; nil: not known yet
+	travelsOf *oci.Graph               // the graph that it is a part of
 }
 
 // New begins a set. The caller closes it.

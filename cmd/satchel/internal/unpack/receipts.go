@@ -188,7 +188,7 @@ func (u *unpacking) fill(ctx context.Context, state receipt.State) (*receipt.Rec
 }
 
 func (u *unpacking) head(state receipt.State) *receipt.Receipt {
-	r := &receipt.Receipt{State: state, Bundle: u.bundle, Fingerprint: string(u.r.Fingerprint()), Partial: u.r.Partial(), Packed: u.r.Created(), Mirror: u.Site.Mirror, Time: time.Now()}
+	r := &receipt.Receipt{State: state, Bundle: u.bundle, Fingerprint: string(u.r.Packed()), Partial: u.r.Partial(), Packed: u.r.Created(), Mirror: u.Site.Mirror, Time: time.Now()}
 	if s := u.r.Stream(); s != (bundle.Stream{}) {
 		r.Stream, r.Sequence = receipt.Stream(s), u.r.Sequence()
 	}
