@@ -315,11 +315,11 @@ func TestCopyPlace(t *testing.T) {
 	}
 	defer func() { _ = from.Close() }()
 	plain := filepath.Join(t.TempDir(), "absent")
-	if got, err := from.Place(plain); err != nil || got != plain {
+	if got, err := from.Place(plain, true); err != nil || got != plain {
 		t.Errorf("place %s, %v", got, err)
 	}
 	root, _ := tmpfs(t, "16m")
-	if got, err := from.Place(root); err != nil || got != filepath.Join(root, "satchel-"+from.Bundle) {
+	if got, err := from.Place(root, true); err != nil || got != filepath.Join(root, "satchel-"+from.Bundle) {
 		t.Errorf("place %s, %v", got, err)
 	}
 }

@@ -32,8 +32,9 @@ func unfinishedCopy(d *media.Dir) *location {
 
 // Place is the directory that a copy into dest gets: in the root of a mount one of its own,
 // satchel-<id>, as pack makes it; for one drive of several drive-NN, so that the others can
-// stand beside it; else dest itself.
-func (d *Original) Place(dest string) (string, error) {
+// stand beside it; else dest itself. alone says that no other drive goes into dest: then one that
+// has the name drive-NN already is taken as it is.
+func (d *Original) Place(dest string, alone bool) (string, error) {
 	root, err := media.IsMountRoot(dest)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -43,7 +44,7 @@ func (d *Original) Place(dest string) (string, error) {
 		return filepath.Join(dest, dirPrefix+d.Bundle), nil
 	}
 	own := fmt.Sprintf("drive-%02d", d.Drive)
-	if d.Of < 2 || d.begunIn(dest) || filepath.Base(dest) == own {
+	if d.Of < 2 || d.begunIn(dest) || alone && filepath.Base(dest) == own {
 		return dest, nil
 	}
 	return filepath.Join(dest, own), nil
@@ -51,7 +52,7 @@ func (d *Original) Place(dest string) (string, error) {
 
 // Begun reports whether a copy of this drive directory stands in dest, or the beginning of one.
 func (d *Original) Begun(dest string) bool {
-	dir, err := d.Place(dest)
+	dir, err := d.Place(dest, true)
 	return err == nil && d.begunIn(dir)
 }
 

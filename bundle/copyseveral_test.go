@@ -21,7 +21,7 @@ func TestCopyDrives(t *testing.T) {
 		if o.Bundle != s.id || o.Drive != i+1 || o.Of != 3 || o.Label == "" || (o.Fingerprint != "") != (i == 2) {
 			t.Errorf("original %+v", o)
 		}
-		dir, err := o.Place(dest)
+		dir, err := o.Place(dest, false)
 		if err != nil || dir != filepath.Join(dest, filepath.Base(s.dirs[i])) {
 			t.Fatalf("place %s, %v", dir, err)
 		}
@@ -45,7 +45,7 @@ func TestCopyDrives(t *testing.T) {
 	}
 	defer func() { _ = alone[0].Close() }()
 	own := filepath.Join(t.TempDir(), "drive-02")
-	if dir, err := alone[0].Place(own); err != nil || dir != own {
+	if dir, err := alone[0].Place(own, true); err != nil || dir != own {
 		t.Errorf("the directory that is named for drive 2 is not taken as it is: %s, %v", dir, err)
 	}
 	if _, ok := errors.AsType[*RefusedError](errOf(alone[0].CopyInto(filepath.Join(dest, "drive-01")))); !ok {

@@ -297,6 +297,7 @@ type SpaceError struct {
 	Cluster              int64 // bytes that the smallest file takes, where that matters
 	NeedFiles, FreeFiles int64 // how many files there will be, and may be; 0 where bytes are lacking
 	Begun                bool  // the bundle was begun earlier, and needs that besides
+	MustHold             bool  // no command leaves the check out
 	Together             int   // so many drives are meant, which lack room together; 0 for one
 }
 

@@ -106,6 +106,11 @@ func (l *Link) Bytes() (n int64) {
 	return n
 }
 
+// plain reports whether the bundle is not encrypted, as the names of its segments show.
+func (l *Link) plain() bool {
+	return slices.ContainsFunc(l.Files, func(f LinkFile) bool { return strings.HasSuffix(f.file.Name, ".zst") })
+}
+
 // build numbers the files of the drives and writes the manifest.
 func (l *Link) build(most int64) error {
 	l.most = most

@@ -17,6 +17,7 @@ import (
 type Arrival struct {
 	Bundle      string      // its ID, or the first characters where no manifest has arrived
 	Fingerprint Fingerprint // of its seal, "" if that is not sent
+	Plain       bool        // it is not encrypted
 	Dir         string      // where the bundle is, or will be
 	Files       int         // numbered files of the bundle; 0 where no manifest has arrived
 	Bytes       int64       // in them
@@ -238,7 +239,7 @@ func (r *receiver) misfit(a arrived, named int) {
 }
 
 func (r *receiver) arrival() *Arrival {
-	a := &Arrival{Bundle: r.link.Bundle, Fingerprint: r.link.Fingerprint, Dir: r.home(), Files: len(r.link.Files), Bytes: r.link.Bytes(), Away: r.link.Away, Wrong: r.wrong, Notes: r.notes}
+	a := &Arrival{Bundle: r.link.Bundle, Fingerprint: r.link.Fingerprint, Plain: r.link.plain(), Dir: r.home(), Files: len(r.link.Files), Bytes: r.link.Bytes(), Away: r.link.Away, Wrong: r.wrong, Notes: r.notes}
 	for _, f := range r.link.Files {
 		_, ok := r.have[f.Number]
 		if ok || r.done[f.Number] {

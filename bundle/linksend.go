@@ -154,7 +154,7 @@ func (s *linkSender) blame(from *Original, f LinkFile, err error) error {
 // linkPatience is how often a full directory is looked at.
 const linkPatience = time.Second
 
-// wait waits for room, as long as there is something that the link can take away.
+// wait waits for room, as long as the link makes enough of it by taking away what is there.
 func (s *linkSender) wait(ctx context.Context, name string, size int64) error {
 	for told := false; ; told = true {
 		room, err := SpaceOf(s.dir.Path())
@@ -165,8 +165,8 @@ func (s *linkSender) wait(ctx context.Context, name string, size int64) error {
 		if room.Unknown || room.Free >= need {
 			return nil
 		}
-		if !s.taken() {
-			return &SpaceError{Dir: s.dir.Path(), Need: need, Free: room.Free, Cluster: room.Cluster, Begun: true}
+		if room.Free+s.taken(room.Cluster) < need {
+			return &SpaceError{Dir: s.dir.Path(), Need: need, Free: room.Free, Cluster: room.Cluster, Begun: true, MustHold: true}
 		}
 		if !told && s.Waiting != nil {
 			s.Waiting(filepath.Join(s.dir.Path(), name), room.Free)
@@ -194,12 +194,18 @@ func (s *linkSender) sweep() error {
 	return s.dir.Remove(names...)
 }
 
-// taken reports whether there are files in the directory that the link may still take.
-func (s *linkSender) taken() bool {
+// taken gives the room of the files in the directory that the link may still take.
+func (s *linkSender) taken(cluster int64) (bytes int64) {
 	files, _, err := s.dir.List(".")
-	return err == nil && slices.ContainsFunc(files, func(f media.Entry) bool {
-		return linkNumber(f.Name, s.Bundle) > 0 && !strings.HasSuffix(f.Name, media.TempSuffix)
-	})
+	if err != nil {
+		return 0
+	}
+	for _, f := range files {
+		if linkNumber(f.Name, s.Bundle) > 0 && !strings.HasSuffix(f.Name, media.TempSuffix) {
+			bytes += roundUp(f.Size, cmp.Or(cluster, 1))
+		}
+	}
+	return bytes
 }
 
 // All gives the numbers of all files.

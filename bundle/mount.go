@@ -83,7 +83,7 @@ func checkMount(tables media.Tables, dir, state string) (Mount, error) {
 	if err != nil {
 		found = nil // it is not there yet, or what is wrong with it shows when it is used
 	}
-	if err := m.checkJournals(path, state, found); err != nil {
+	if err := errors.Join(m.checkJournals(path, state, found), m.checkSeen(path, state, found)); err != nil {
 		return m, err
 	}
 	m.Doubt = m.doubt(state, found)
@@ -164,7 +164,7 @@ func (m Mount) doubt(state string, found []location) string {
 
 // Declined is the error where a person says that it is not the drive that is meant.
 func (m Mount) Declined() error {
-	return &MountError{Dir: m.dir, Reason: "nothing was packed, because the answer was no", hint: "mount the drive and run the same command again, or name another directory"}
+	return &MountError{Dir: m.dir, Reason: "nothing was written there, because the answer was no", hint: "mount the drive and run the same command again, or name another directory"}
 }
 
 // Empty is the error where a drive was, and none is mounted now.

@@ -25,6 +25,7 @@ type ParityReport struct {
 	Dir         string
 	Bundle      string
 	Fingerprint Fingerprint // as it was
+	Plain       bool        // the bundle is not encrypted
 	Protection  Protection
 	Files       int   // parity files
 	Bytes       int64 // in them
@@ -115,7 +116,7 @@ func (s *driveDir) planParity(ratio ParityRatio) (p seal.Parity, rep *ParityRepo
 	if s.renamed {
 		return p, nil, refuseRenamed(s.dir.Path())
 	}
-	rep = &ParityReport{Dir: s.dir.Path(), Bundle: s.drive.Bundle, Fingerprint: s.finger}
+	rep = &ParityReport{Dir: s.dir.Path(), Bundle: s.drive.Bundle, Fingerprint: s.finger, Plain: s.plain()}
 	p, err = parity.Plan(s.extras, s.drive.Files, ratio)
 	switch {
 	case errors.Is(err, parity.ErrGroups):
@@ -238,7 +239,7 @@ func (s *driveDir) checkParityRoom(p seal.Parity) error {
 	}
 	need += int64(len(p.Files()))*perSegment/8 + 16*room.Cluster // lines in the small files, and those while they are replaced
 	if need > room.Free {
-		return &SpaceError{Dir: s.dir.Path(), Need: need, Free: room.Free, Cluster: room.Cluster}
+		return &SpaceError{Dir: s.dir.Path(), Need: need, Free: room.Free, Cluster: room.Cluster, MustHold: true}
 	}
 	return nil
 }

@@ -20,6 +20,7 @@ type Repair struct {
 	Dir         string
 	Bundle      string
 	Fingerprint Fingerprint
+	Plain       bool // it is not encrypted
 	Faults      []Fault
 	Remedies    []Remedy // of every file that is not as it was, in name order
 	Size        int64    // bytes of all files of the bundle
@@ -81,7 +82,7 @@ func FindRepair(ctx context.Context, dir string, want Wanted, progress func(int6
 		d.small, d.origin = map[string][]byte{}, map[string]string{}
 		d.readSmall() // for [Repair.Into]
 	}
-	r = &Repair{Dir: s.dir.Path(), Bundle: s.drive.Bundle, Fingerprint: s.finger, Faults: s.faults, Remedies: d.remedies, Unfinished: unfinished, d: d}
+	r = &Repair{Dir: s.dir.Path(), Bundle: s.drive.Bundle, Fingerprint: s.finger, Plain: s.plain(), Faults: s.faults, Remedies: d.remedies, Unfinished: unfinished, d: d}
 	for _, f := range s.files() {
 		r.Size += f.Size
 	}
@@ -140,7 +141,7 @@ func (r *Repair) checkRoom(dir string, need int64) error {
 		return err
 	}
 	if need += 4 << 20; need > room.Free { // and small files
-		return &SpaceError{Dir: dir, Need: need, Free: room.Free}
+		return &SpaceError{Dir: dir, Need: need, Free: room.Free, MustHold: true}
 	}
 	return nil
 }

@@ -17,6 +17,7 @@ type SignReport struct {
 	Dir         string
 	Bundle      string
 	Fingerprint Fingerprint // as it was
+	Plain       bool        // the bundle is not encrypted
 	Added       []Signed    // the new signatures
 	Already     []Signed    // those of signers who had signed before: nothing was added for them
 	Listed      []string    // signature files that were there and are named by extras.json since
@@ -46,7 +47,7 @@ func Sign(ctx context.Context, dir string, want Wanted, signers []*Signer, versi
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, unlock()) }()
-	done = &SignReport{Dir: s.dir.Path(), Bundle: s.bundle.Bundle, Fingerprint: s.finger}
+	done = &SignReport{Dir: s.dir.Path(), Bundle: s.bundle.Bundle, Fingerprint: s.finger, Plain: s.plain()}
 	files, err := s.newSignatures(ctx, signers, done)
 	if err != nil {
 		return nil, err

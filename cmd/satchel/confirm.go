@@ -18,12 +18,12 @@ func (a *app) isWatched() bool {
 
 // confirmPlace asks whether a bundle goes where it may not belong; nil where the run is
 // not watched on a terminal.
-func (a *app) confirmPlace() func(context.Context, string) (bool, error) {
+func (a *app) confirmPlace(question string) func(context.Context, string) (bool, error) {
 	if !a.isWatched() {
 		return nil
 	}
 	return func(ctx context.Context, _ string) (bool, error) {
-		yes, err := a.ui(ctx).Confirm("Pack there?", "yes", "no")
+		yes, err := a.ui(ctx).Confirm(question, "yes", "no")
 		if errors.Is(err, bundle.ErrNoTerminal) {
 			return true, nil // the warning has to do
 		}

@@ -21,6 +21,7 @@ type copyOptions struct {
 	trust                  trustFlags
 	limitRate              int64
 	link                   linkFlags
+	yes                    bool
 }
 
 func newCopy(a *app) *cobra.Command {
@@ -64,6 +65,7 @@ side, satchel missing says which to send again; --only sends just those.`,
 	cmd.Flags().Var(givenValue{&o.link.dir, "DIR"}, "link", "`DIR` of a one-way link that takes files from there")
 	cmd.Flags().Var(givenValue{&o.link.only, "LIST"}, "only", "with --link, send only what this `LIST` names: the line that satchel missing printed, or a file with it")
 	cmd.Flags().Var(someValue{sizeValue{&o.link.most}}, "max-file-size", "with --link, `SIZE` of the largest file that the link takes (default: just below 2GiB)")
+	cmd.Flags().BoolVar(&o.yes, "yes", false, "do not ask whether DEST is meant where it may not be the drive; warn and go on")
 	addOutcome(cmd, &o.output)
 	return cmd
 }
@@ -109,8 +111,13 @@ func runCopy(ctx context.Context, a *app, o copyOptions, args []string) error {
 	if len(args) > 2 {
 		a.info("copying from %s into %s", text.And(from), text.And(into))
 	}
+	confirm := a.confirmPlace("Copy it there?")
+	if o.yes {
+		confirm = nil
+	}
 	done, err := copying.Run(ctx, copying.Options{
 		From: from, Into: into, Want: want, State: a.journals(), Rate: o.limitRate, NextDrive: a.nextCopy(), To: a.notices(),
+		Confirm: confirm, Resume: func(from []string, into string) string { return a.commandOn(args, append(slices.Clone(from), into)) },
 	})
 	if as[*bundle.DamageError](err) {
 		if busy := a.inUse(from[0]); busy != nil {

@@ -26,14 +26,15 @@ func (l linkFlags) list() (list *bundle.LinkList, err error) {
 		return nil, nil
 	}
 	typed := l.only
-	body, err := os.ReadFile(l.only)
-	switch {
-	case errors.Is(err, fs.ErrNotExist) && !strings.Contains(l.only, " "):
-		return nil, usage(fmt.Errorf("--only: there is no file %s, and it is no list", l.only), "name the file that satchel missing wrote (--list), or give the line that it printed, in quotes")
-	case err == nil:
+	if _, err := os.Stat(l.only); err == nil || !strings.ContainsAny(l.only, " \t") { // a long list is no name that a system takes
+		body, err := os.ReadFile(l.only)
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil, usage(fmt.Errorf("--only: there is no file %s, and it is no list", l.only), "name the file that satchel missing wrote (--list), or give the line that it printed, in quotes")
+		}
+		if err != nil {
+			return nil, fmt.Errorf("read the list of link files: %w", err)
+		}
 		typed = string(body)
-	case !errors.Is(err, fs.ErrNotExist):
-		return nil, fmt.Errorf("read the list of link files: %w", err)
 	}
 	parsed, err := bundle.ParseLinkList(typed)
 	return &parsed, usage(wrap("--only", err), "give the line that satchel missing printed on the other side, or the file that it wrote (--list)")
@@ -101,13 +102,16 @@ func runLink(ctx context.Context, a *app, o copyOptions, src []string) error {
 	if done != nil {
 		said.Sent = *done
 	}
-	if left, ok := bundle.LinkLeft(err); ok && ctx.Err() != nil {
-		a.info("to go on where it stopped, add --only %q", left.String())
+	if left, ok := bundle.LinkLeft(err); ok {
+		a.goOn = a.commandWith([]string{"--only", left.String()}, "--only")
+		if ctx.Err() == nil {
+			a.info("to go on where it stopped: %s", a.goOn)
+		}
 	}
 	if err != nil {
 		return err
 	}
-	a.info("%s for the link are in %s, and the manifest", text.Count(done.Files, "file", "files"), o.link.dir)
+	a.info("written for the link into %s: %s, and the manifest", o.link.dir, text.Count(done.Files, "file", "files"))
 	if done.Fingerprint == "" {
 		a.info("no fingerprint is printed: it is of the seal, which is on the last drive")
 		return nil

@@ -145,6 +145,9 @@ func flagsFor(err error) string {
 		}
 		return strings.Join(flags, ", ")
 	case *bundle.SpaceError:
+		if e.MustHold {
+			return ""
+		}
 		return "--skip-space-check, if the drive reports it wrongly"
 	case *bundle.DriveError:
 		if errors.Is(e.Err, syscall.EFBIG) {

@@ -58,6 +58,8 @@ type missing struct {
 	Missing     []int              `json:"missing,omitempty"`
 	List        string             `json:"list,omitempty"` // of what is to be sent again
 	Wrong       []faultReport      `json:"wrong,omitempty"`
+
+	NotEncrypted bool `json:"notEncrypted,omitempty"`
 }
 
 // missingError says that a bundle has not arrived as a whole.
@@ -73,7 +75,7 @@ func (e *missingError) Error() string {
 	if e.arrival.Files == 0 {
 		return "no manifest has arrived: nobody can say here what is missing"
 	}
-	return fmt.Sprintf("%s of bundle %s have not arrived", text.Count(len(e.arrival.Missing), "file", "files"), e.arrival.Bundle)
+	return fmt.Sprintf("%s missing of bundle %s", text.Count(len(e.arrival.Missing), "file is", "files are"), e.arrival.Bundle)
 }
 
 // Hint says what to do now.
@@ -84,7 +86,7 @@ func (e *missingError) Hint() string {
 	case e.arrival.Files == 0:
 		return fmt.Sprintf("have it sent again from the other side: satchel copy --link DIR --only %q SRC; %s", e.arrival.List.String(), sizeOfFirst)
 	}
-	return fmt.Sprintf("send them again from the other side: satchel copy --link DIR --only %q SRC", e.arrival.List.String())
+	return fmt.Sprintf("have them sent again from the other side: satchel copy --link DIR --only %q SRC", e.arrival.List.String())
 }
 
 func runMissing(ctx context.Context, a *app, dir, expect, id string, trust trustFlags, file, output string) error {
@@ -119,6 +121,7 @@ func runMissing(ctx context.Context, a *app, dir, expect, id string, trust trust
 		err = cmp.Or(printMissing(a.stdout, *said), err)
 	}
 	if said.Complete {
+		a.warnPlain(arrival.Bundle, arrival.Plain)
 		a.info("everything has arrived: the bundle is in %s", arrival.Dir)
 		return cmp.Or(err, a.showFingerprint(arrival.Fingerprint))
 	}
@@ -139,7 +142,7 @@ func (a *app) receive(ctx context.Context, dir string, opts bundle.ReceiveOption
 
 func (m *missing) fill(a *bundle.Arrival, whole bool) {
 	m.Bundle, m.Fingerprint, m.Dir, m.Files, m.Bytes, m.Here, m.HereBytes, m.Missing = a.Bundle, a.Fingerprint, a.Dir, a.Files, a.Bytes, a.Here, a.HereBytes, a.Missing
-	m.NotSent = bundle.Labels(a.Away)
+	m.NotSent, m.NotEncrypted = bundle.Labels(a.Away), a.Plain
 	m.Complete = whole && a.Files > 0 && len(a.Missing) == 0
 	if !m.Complete && a.Bundle != "" && (a.Files == 0 || len(a.Missing) > 0) {
 		m.List = a.List.String()
@@ -158,6 +161,7 @@ func printMissing(w io.Writer, m missing) error {
 		return p.err // stdout has the fingerprint alone
 	}
 	p.printf("bundle       %s\n", m.Bundle)
+	p.encryption(m.NotEncrypted)
 	if m.Files > 0 {
 		p.printf("arrived      %d of %d files, %s of %s\n", m.Here, m.Files, bundle.FormatSize(m.HereBytes), bundle.FormatSize(m.Bytes))
 	}
@@ -174,7 +178,7 @@ func writeList(file, list string) error {
 		list += "\n"
 	}
 	if err := os.WriteFile(file, []byte(list), 0o644); err != nil {
-		return fmt.Errorf("write the list of what is missing: %w", err)
+		return &bundle.DriveError{Op: "write the list of what is missing to", Path: file, Err: err}
 	}
 	return nil
 }

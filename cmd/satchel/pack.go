@@ -193,7 +193,7 @@ func (o packOptions) job(a *app, flags *pflag.FlagSet, ui *bundle.UI, dirs []str
 	job.DriveSize, job.Cluster, job.Staging = o.volumes.driveSize, o.volumes.clusterSize(), o.volumes.media.Disc()
 	job.NoSpaceCheck = o.noSpaceCheck
 	if !o.yes {
-		job.Confirm = a.confirmPlace()
+		job.Confirm = a.confirmPlace("Pack there?")
 	}
 	job.NextDrive = a.nextDrive()
 	job.Job.Command, job.Job.Version = a.command(), version()

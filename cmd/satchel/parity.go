@@ -86,6 +86,7 @@ func (a *app) parity(ctx context.Context, dir string, want bundle.Wanted, ratio 
 	if err = errors.Join(err, hold.Close()); err != nil {
 		return err
 	}
+	a.warnPlain(done.Bundle, done.Plain)
 	if done.Already {
 		a.info("bundle %s has parity %s already: %s can be rebuilt; nothing was added", done.Bundle, ratio, done.Protection)
 		return nil

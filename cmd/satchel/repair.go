@@ -63,6 +63,8 @@ type repairReport struct {
 	Remedies    []remedyReport     `json:"remedies"`
 	Repaired    bool               `json:"repaired"` // what could be rebuilt was, and was read again
 	Whole       bool               `json:"whole"`    // every byte is as it was written now
+
+	NotEncrypted bool `json:"notEncrypted,omitempty"`
 }
 
 // repairEnd is what repair prints for machines.
@@ -111,7 +113,7 @@ func (a *app) repair(ctx context.Context, o repairOptions, dir string, want bund
 		return err
 	}
 	defer func() { _ = r.Close() }() // it was read only
-	rep := &repairReport{Dir: r.Dir, Bundle: r.Bundle, Fingerprint: r.Fingerprint, Faults: []faultReport{}, Remedies: []remedyReport{}, Whole: len(r.Faults) == 0 && r.Unfinished == nil}
+	rep := &repairReport{Dir: r.Dir, Bundle: r.Bundle, Fingerprint: r.Fingerprint, Faults: []faultReport{}, Remedies: []remedyReport{}, Whole: len(r.Faults) == 0 && r.Unfinished == nil, NotEncrypted: r.Plain}
 	for _, f := range r.Faults {
 		rep.Faults = append(rep.Faults, faultReport{f.File, f.What})
 	}
@@ -143,13 +145,32 @@ func (a *app) doRepair(ctx context.Context, o repairOptions, r *bundle.Repair, r
 		bar.End()
 		rep.To = o.to
 	} else {
-		err = r.InPlace(ctx, nil)
+		err = notInPlace(r.InPlace(ctx, nil))
 	}
 	if err == nil || as[*bundle.RepairError](err) || notEnded(err) {
 		rep.Repaired, rep.Whole = true, err == nil
 		return errors.Join(err, bundle.Release(cmp.Or(o.to, r.Dir)))
 	}
 	return err
+}
+
+// notInPlace adds what to do where the drive does not take what was rebuilt.
+func notInPlace(err error) error {
+	if as[*bundle.SpaceError](err) || as[*bundle.DriveError](err) {
+		return &elsewhereError{err}
+	}
+	return err
+}
+
+// elsewhereError is a drive that is full or cannot be written to.
+type elsewhereError struct{ error }
+
+// Unwrap is why.
+func (e *elsewhereError) Unwrap() error { return e.error }
+
+// Hint says what to do now.
+func (e *elsewhereError) Hint() string {
+	return "or leave the drive as it is, and write the repaired bundle into another directory: the same command with --to DIR, without --yes"
 }
 
 // notEnded reports whether all files are what they were made, by a run that did not get to its end.
@@ -212,6 +233,7 @@ func printRepair(w io.Writer, r *repairReport) error {
 	if r.Fingerprint != "" {
 		p.printf("fingerprint  %s\n", r.Fingerprint.Grouped())
 	}
+	p.encryption(r.NotEncrypted)
 	for _, f := range r.Faults {
 		p.printf("FAULT        %s %s\n", f.File, f.What)
 	}

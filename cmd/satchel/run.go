@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -37,6 +39,7 @@ type app struct {
 	bar            atomic.Pointer[bar]         // drawn now, on the terminal
 	args           []string                    // as typed, for the line that resumes
 	cache          atomic.Pointer[cache.Cache] // that was opened last
+	goOn           string                      // the line that resumes, where it is not the same again
 }
 
 // run is the whole program; it returns the exit code.
@@ -268,7 +271,7 @@ func (a *app) openCache() *cache.Cache {
 func (a *app) resuming(cmd *cobra.Command) string {
 	switch cmd.Name() {
 	case "plan", "pack", "copy", "missing", "unpack", "rekey":
-		return a.command()
+		return cmp.Or(a.goOn, a.command())
 	}
 	return ""
 }
@@ -282,6 +285,34 @@ func (a *app) command() string {
 		}
 	}
 	return shellWords(words)
+}
+
+// commandOn is this run on other directories than those that were named.
+func (a *app) commandOn(named, dirs []string) string {
+	words := slices.Clone(a.args)
+	for _, dir := range named {
+		for i := len(words) - 1; i > 0; i-- { // the first is the command
+			if words[i] == dir {
+				words = slices.Delete(words, i, i+1)
+				break
+			}
+		}
+	}
+	return shellWords(slices.Concat([]string{"satchel"}, words, dirs))
+}
+
+// commandWith is this run with more flags, and without one that has a value.
+func (a *app) commandWith(more []string, without string) string {
+	words := []string{"satchel"}
+	for i := 0; i < len(a.args); i++ {
+		switch arg := a.args[i]; {
+		case arg == without:
+			i++
+		case !strings.HasPrefix(arg, without+"="):
+			words = append(words, arg)
+		}
+	}
+	return shellWords(append(words, more...))
 }
 
 // xdg gives a base directory of the XDG specification with satchel's part.

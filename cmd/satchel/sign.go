@@ -72,6 +72,7 @@ func runSign(ctx context.Context, a *app, keys signFlags, trust trustFlags, dir,
 
 // sayAdded says what a signing did.
 func (a *app) sayAdded(done *bundle.SignReport) {
+	a.warnPlain(done.Bundle, done.Plain)
 	for _, s := range done.Already {
 		a.info("bundle %s is signed by %s already (%s): nothing was added for that key", done.Bundle, s.Key, s.File)
 	}

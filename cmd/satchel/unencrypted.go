@@ -9,6 +9,13 @@ import (
 	"github.com/satchel-airgap/satchel/bundle"
 )
 
+// warnPlain says so if a bundle is not encrypted.
+func (a *app) warnPlain(id string, plain bool) {
+	if plain {
+		a.warn("bundle %s is NOT ENCRYPTED: who has the drive can read all of it", id)
+	}
+}
+
 // openBundle opens a bundle, and says so if it is not encrypted.
 func (a *app) openBundle(ctx context.Context, dirs []string, want bundle.Wanted, ids []bundle.Identity) (*bundle.Reader, error) {
 	r, err := bundle.Open(ctx, dirs, want, ids)

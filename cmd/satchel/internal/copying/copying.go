@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"slices"
 	"sync"
@@ -23,6 +24,12 @@ type Options struct {
 	Want  bundle.Wanted
 	State string // directory of the journals of this host
 	Rate  int64  // bytes a second that are written, all together; 0 for no limit
+
+	// Confirm asks whether a directory is meant that may be an empty mount point; it is nil where
+	// nobody can be asked.
+	Confirm func(context.Context, string) (bool, error)
+	// Resume gives the command that copies what is left.
+	Resume func(from []string, into string) string
 
 	// NextDrive asks for the next drive, where several go into one place. It is nil where nobody
 	// can be asked.
@@ -136,7 +143,7 @@ func away(from []*bundle.Original, one bool, to notice.To) error {
 
 // copyTogether copies everything to where there is a place for it now.
 func (r *run) copyTogether(ctx context.Context) error {
-	if err := r.arrange(); err != nil {
+	if err := r.arrange(ctx); err != nil {
 		return err
 	}
 	if err := r.checkRoom(r.jobs); err != nil {
@@ -155,7 +162,7 @@ func (r *run) open(ctx context.Context) (err error) {
 func originals(ctx context.Context, dirs []string, want bundle.Wanted, to notice.To) ([]*bundle.Original, []Damaged, error) {
 	list, err := bundle.OpenOriginals(ctx, dirs, want)
 	if err == nil && list[0].Plain {
-		to.Warn("bundle %s is not encrypted: whoever has the copy can read it", list[0].Bundle)
+		to.Warn("bundle %s is NOT ENCRYPTED: who has the copy can read all of it", list[0].Bundle)
 	}
 	return list, sayDamaged(list, to), err
 }
@@ -172,7 +179,7 @@ func (r *run) close() (err error) {
 
 // arrange gives each drive directory its place: all go into one destination, one goes into
 // all, or each into its own, into that where its copy was begun if there is one.
-func (r *run) arrange() error {
+func (r *run) arrange(ctx context.Context) error {
 	n, m := len(r.sources), len(r.Into)
 	switch {
 	case n == 1 && (m == 1 || r.sources[0].Of < 2):
@@ -196,33 +203,40 @@ func (r *run) arrange() error {
 	default:
 		return &CountError{n, m, bundle.NotAmong(r.sources)}
 	}
-	return r.placeAll()
+	return r.placeAll(ctx)
 }
 
 // placeAll looks at where the copies are to stand.
-func (r *run) placeAll() error {
+func (r *run) placeAll(ctx context.Context) error {
 	places := map[string]bool{}
 	for i, j := range r.jobs {
-		if err := r.place(j); err != nil {
+		if err := r.place(ctx, j, places); err != nil {
 			r.jobs = r.jobs[:i] // those that are open
 			return err
-		}
-		if abs, err := filepath.Abs(j.dir); err == nil && places[abs] {
-			r.jobs = r.jobs[:i+1]
-			return &bundle.RefusedError{Dir: j.dest, Reason: "it is named twice"}
-		} else if err == nil {
-			places[abs] = true
 		}
 	}
 	return nil
 }
 
-// place looks at where a copy is to stand.
-func (r *run) place(j *job) (err error) {
+// place looks at where a copy is to stand. Two copies never stand in one directory.
+func (r *run) place(ctx context.Context, j *job, others map[string]bool) (err error) {
+	if info, err := os.Stat(j.dest); err == nil && !info.IsDir() {
+		return &bundle.RefusedError{Dir: j.dest, Reason: "it is not a directory"}
+	}
 	if j.on, err = bundle.CheckMount(j.dest, r.State); err != nil {
 		return err
 	}
-	if j.dir, err = j.from.Place(j.dest); err != nil {
+	if j.dir, err = j.from.Place(j.dest, len(r.sources) == 1 || len(r.Into) > 1); err != nil {
+		return err
+	}
+	if j.dir, err = filepath.Abs(j.dir); err != nil {
+		return err
+	}
+	if others[j.dir] {
+		return &bundle.RefusedError{Dir: j.dest, Reason: "it is named twice"}
+	}
+	others[j.dir] = true
+	if err := r.confirm(ctx, j); err != nil {
 		return err
 	}
 	if j.to, err = j.from.CopyInto(j.dir); err != nil {
@@ -232,6 +246,23 @@ func (r *run) place(j *job) (err error) {
 		r.Warn("%s is in memory (%s): what is copied there is lost when this host restarts", j.dest, j.on.Memory)
 	}
 	return nil
+}
+
+// confirm asks whether a directory is meant that looks like the mount point of a drive that is
+// not mounted.
+func (r *run) confirm(ctx context.Context, j *job) error {
+	if !j.on.EmptyPlace() {
+		return nil
+	}
+	r.Warn("%s", j.on.Doubt)
+	if r.Confirm == nil {
+		return nil
+	}
+	yes, err := r.Confirm(ctx, j.on.Doubt)
+	if err == nil && !yes {
+		err = j.on.Declined()
+	}
+	return err
 }
 
 // checkRoom compares the free space of each file system with what all copies on it need.
@@ -256,9 +287,9 @@ func (r *run) checkRoom(jobs []*job) error {
 		case room.Unknown:
 			r.Warn("the file system of %s does not report how much space it has: %s are needed", j.dest, bundle.FormatSize(need))
 		case room.Free < need:
-			return &bundle.SpaceError{Dir: j.dest, Need: need, Free: room.Free, Cluster: room.Cluster, Begun: begun}
+			return &bundle.SpaceError{Dir: j.dest, Need: need, Free: room.Free, Cluster: room.Cluster, Begun: begun, MustHold: true}
 		case room.Files >= 0 && room.Files < files:
-			return &bundle.SpaceError{Dir: j.dest, NeedFiles: files, FreeFiles: room.Files, Begun: begun}
+			return &bundle.SpaceError{Dir: j.dest, NeedFiles: files, FreeFiles: room.Files, Begun: begun, MustHold: true}
 		}
 	}
 	return nil
@@ -306,6 +337,9 @@ func (r *run) copyOne(ctx context.Context, j *job, opts bundle.CopyOptions) erro
 	if j.to.Begun() && !unchanged {
 		r.Info("resuming the copy in %s", j.dir)
 	}
+	if err := j.on.Remember(r.State, j.from.Bundle); err != nil {
+		r.Warn("nobody will notice if the drive at %s is not mounted the next time: %v", j.on.Point(), err)
+	}
 	lost := r.lost(j, j.to.Run(ctx, opts))
 	if damage, ok := errors.AsType[*DamageError](lost); lost != nil && !(ok && damage.Err.Whole) {
 		return lost
@@ -315,7 +349,7 @@ func (r *run) copyOne(ctx context.Context, j *job, opts bundle.CopyOptions) erro
 	}
 	wrote, changed := j.to.Wrote()
 	if len(changed) > 0 {
-		r.Warn("the drive has changed what was written to it before: %s of the copy in %s were not as they were written, and were written anew", text.Some(changed, 5), j.dir)
+		r.Warn("the drive has changed what was written to it before: written anew in %s: %s", j.dir, text.Some(changed, 5))
 	}
 	if err := j.to.Close(); err != nil || lost != nil { // whoever hears that it may go may unmount it
 		return errors.Join(lost, err)
@@ -338,7 +372,7 @@ func (r *run) sayWhere(j *job) {
 	case j.on.Memory != "":
 		r.Info("everything is in memory (%s): copy it to a drive before this host restarts", j.on.Memory)
 	case j.on.Removable():
-		r.Info("everything is on the drive at %s: unmount it, then it is safe to remove", j.dest)
+		r.Info("everything is on the drive at %s: unmount it, then it is safe to remove", j.on.Point())
 	default:
 		r.Info("everything is on the disk")
 	}

@@ -183,6 +183,42 @@ func TestSlot(t *testing.T) {
 	}
 }
 
+// TestNotMounted: a drive that was copied to before, and is not mounted now, is missed; of a place
+// that is unknown a person is asked.
+func TestNotMounted(t *testing.T) {
+	b, staging, _ := staged(t)
+	from, drive, state := dirsIn(t, staging)[:1], t.TempDir(), t.TempDir()
+	var asked []string
+	answer := false
+	run := func() error {
+		_, err := copying.Run(t.Context(), copying.Options{From: from, Into: []string{drive}, State: state, To: b.To(), Confirm: func(_ context.Context, why string) (bool, error) {
+			asked = append(asked, why)
+			return answer, nil
+		}})
+		return err
+	}
+	onSystem := bundle.MountOf(drive)
+	if !onSystem.Removable() {
+		if err := run(); !is[*bundle.MountError](err) || len(asked) != 1 {
+			t.Errorf("an empty place: %v, asked %q", err, asked)
+		}
+	}
+	mounted(t, drive)
+	asked, answer = nil, true
+	err := run()
+	unmount(t, drive)
+	if err != nil || len(asked) != 0 {
+		t.Fatalf("%v, asked %q", err, asked)
+	}
+	missed, ok := errors.AsType[*bundle.MountError](run())
+	if !ok || !strings.Contains(missed.Error(), "was copied there") || !strings.Contains(missed.Hint(), filepath.Join(state, "copies")) {
+		t.Errorf("a drive that is not mounted: %v", missed)
+	}
+	if left, err := os.ReadDir(drive); err != nil || len(left) > 0 {
+		t.Errorf("its place has %v, %v", left, err)
+	}
+}
+
 func is[T error](err error) bool {
 	_, ok := errors.AsType[T](err)
 	return ok

@@ -1,13 +1,14 @@
 package copying
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/satchel-airgap/satchel/bundle"
+	"github.com/satchel-airgap/satchel/oci/text"
 )
 
 // NextDrive says which drive is wanted in the one place for all.
@@ -22,13 +23,15 @@ type NextDrive struct {
 type NextDriveError struct {
 	NextDrive
 	Left []string // drive directories that are not copied yet
+
+	command string // that copies them
 }
 
 func (e *NextDriveError) Error() string {
 	if e.Why != nil {
 		return fmt.Sprintf("drive %s is wanted in %s: %v", e.Label, e.Dir, e.Why)
 	}
-	return fmt.Sprintf("drive %s is wanted in %s; %d more drives are to be copied", e.Label, e.Dir, len(e.Left))
+	return fmt.Sprintf("drive %s is wanted in %s; %s to be copied", e.Label, e.Dir, text.Count(len(e.Left), "drive is still", "drives are still"))
 }
 
 func (e *NextDriveError) Unwrap() error { return e.Why }
@@ -39,7 +42,7 @@ func (e *NextDriveError) Hint() string {
 	if e.Finished != "" {
 		s = fmt.Sprintf("unmount drive %s and remove it, ", e.Finished)
 	}
-	return s + fmt.Sprintf("write %s on the next one, mount it at %s, and copy what is left: satchel copy %s %s", e.Label, e.Dir, strings.Join(e.Left, " "), e.Dir)
+	return s + fmt.Sprintf("write %s on the next one, mount it at %s, and copy what is left: %s", e.Label, e.Dir, cmp.Or(e.command, "the same again, of "+text.And(e.Left)))
 }
 
 // Permanent is false: the drive may be mounted.
@@ -78,7 +81,7 @@ func (r *run) insert(ctx context.Context, next *bundle.Original, left []*bundle.
 	want := NextDrive{Dir: r.Into[0], Label: next.Label, Finished: finished}
 	for asked := finished == ""; ; asked = true {
 		if asked {
-			j, err := r.fit(next)
+			j, err := r.fit(ctx, next)
 			if err == nil || !isWrong(err) || ctx.Err() != nil {
 				return j, err
 			}
@@ -89,6 +92,9 @@ func (r *run) insert(ctx context.Context, next *bundle.Original, left []*bundle.
 			for _, o := range left {
 				e.Left = append(e.Left, o.Dir)
 			}
+			if r.Resume != nil {
+				e.command = r.Resume(e.Left, e.Dir)
+			}
 			return nil, e
 		}
 		if err := r.NextDrive(ctx, want); err != nil {
@@ -98,14 +104,14 @@ func (r *run) insert(ctx context.Context, next *bundle.Original, left []*bundle.
 }
 
 // fit looks whether a drive directory can go to the drive that is in the place for all.
-func (r *run) fit(next *bundle.Original) (*job, error) {
+func (r *run) fit(ctx context.Context, next *bundle.Original) (*job, error) {
 	j := &job{from: next, dest: r.Into[0]}
 	root, err := bundle.IsRoot(j.dest)
 	if err == nil && !root {
 		err = &bundle.RefusedError{Dir: j.dest, Reason: "no drive is mounted there"}
 	}
 	if err == nil {
-		err = r.place(j)
+		err = r.place(ctx, j, map[string]bool{})
 	}
 	if err == nil {
 		if err = r.checkRoom([]*job{j}); err != nil {
