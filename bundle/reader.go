@@ -204,9 +204,9 @@ const maxIndex = index.MaxText + index.MaxText/64
 
 // Close frees the reader. No reader that it gave may be used afterwards.
 func (r *Reader) Close() error {
-	err := r.cache.close()
+	r.cache.close()
 	r.dec.Close()
-	return errors.Join(err, r.on.close())
+	return r.on.close()
 }
 
 // Inventory is the pinned list of what the bundle carries.

@@ -21,6 +21,7 @@ type DriveState struct {
 	Number   int
 	Label    string // what a person writes on the drive; "" in a bundle of one drive
 	Dir      string // where it is; "" for one that is not there
+	Was      string // where it was when it was last written to; "" for a new one
 	Need     int64  // bytes of free space that it takes from its beginning; 0 in a bundle of one drive
 	Written  int64  // bytes of its segments
 	Begun    bool   // something of the bundle was written to it
@@ -36,7 +37,7 @@ func (w *Writer) Drives() (list []DriveState) {
 		if t.dir != nil {
 			d.Dir = t.path()
 		}
-		d.Begun = len(w.of(t)) > 0
+		d.Begun, d.Was = len(w.of(t)) > 0, w.sessions[t.number].Dir
 		if len(w.begin.Drives) > 0 {
 			d.Need = w.begin.Drives[i].Need
 		}

@@ -20,14 +20,17 @@ import (
 func (w *world) exfatDrive(mib int64) { w.exfat(w.drive, mib) }
 
 // exfat mounts an exFAT file system of so many MiB on a directory.
-func (w *world) exfat(dir string, mib int64) {
+func (w *world) exfat(dir string, mib int64) { w.stick("exfat", mib).put(dir) }
+
+// stick is a new exFAT drive of so many MiB, in no slot yet.
+func (w *world) stick(name string, mib int64) *stick {
 	w.t.Helper()
 	for _, bin := range []string{"mkfs.exfat", "mount.exfat-fuse", "losetup"} {
 		if _, err := exec.LookPath(bin); err != nil {
 			w.t.Skipf("%s is not installed (Debian packages exfatprogs, exfat-fuse, mount)", bin)
 		}
 	}
-	image := filepath.Join(w.dir, "exfat.img")
+	image := filepath.Join(w.dir, name+".img")
 	if err := os.WriteFile(image, nil, 0o600); err != nil {
 		w.t.Fatal(err)
 	}
@@ -41,22 +44,22 @@ func (w *world) exfat(dir string, mib int64) {
 		}
 		return strings.TrimSpace(string(out))
 	}
-	loop := must("losetup", "--find", "--show", image)
+	s := &stick{t: w.t, loop: must("losetup", "--find", "--show", image)}
 	w.t.Cleanup(func() {
-		if out, err := proctest.Command(w.t, "losetup", "-d", loop).CombinedOutput(); err != nil {
+		s.remove()
+		if out, err := proctest.Command(w.t, "losetup", "-d", s.loop).CombinedOutput(); err != nil {
 			w.t.Errorf("losetup -d: %v %s", err, out)
 		}
 	})
-	must("mkfs.exfat", loop)
-	if err := os.MkdirAll(dir, 0o755); err != nil {
+	must("mkfs.exfat", s.loop)
+	probe := filepath.Join(w.dir, name+".probe") // whether it can be mounted at all
+	if err := os.Mkdir(probe, 0o755); err != nil {
 		w.t.Fatal(err)
 	}
-	must("mount.exfat-fuse", loop, dir)
-	w.t.Cleanup(func() {
-		if out, err := proctest.Command(w.t, "umount", dir).CombinedOutput(); err != nil {
-			w.t.Errorf("umount: %v %s", err, out)
-		}
-	})
+	must("mount.exfat-fuse", s.loop, probe)
+	s.slot = probe
+	s.remove()
+	return s
 }
 
 // onExFAT makes every world's drive a directory on an exFAT file system.

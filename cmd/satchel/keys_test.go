@@ -96,13 +96,13 @@ func (b *bench) typedAfter(before func(n int), lines []string, args ...string) (
 }
 
 // wait waits for a prompt: words that end without a line's end. The terminal
-// breaks one that fills its 80 columns, between any two characters.
+// breaks one that fills its 80 columns, between any two characters, and ends the
+// line where one was answered.
 func (b *bench) wait(out *watched, seen *int) {
 	b.t.Helper()
 	for range 1000 {
-		text := out.text()
-		tail := strings.ReplaceAll(text[max(0, len(text)-4):], "\r\n", "")
-		if len(text) > *seen && (strings.HasSuffix(tail, ": ") || strings.HasSuffix(tail, ") ")) {
+		text := strings.ReplaceAll(out.text(), "\r\n", "")
+		if len(text) > *seen && (strings.HasSuffix(text, ": ") || strings.HasSuffix(text, ") ")) {
 			*seen = len(text)
 			return
 		}

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/satchel-airgap/satchel/bundle"
 	"github.com/satchel-airgap/satchel/oci/text"
@@ -198,7 +199,7 @@ func isWrong(err error) bool {
 
 // attach takes the drive that is in a place, if it is the right one and has room.
 func (p *packing) attach(ctx context.Context, d bundle.DriveState, dir string) error {
-	if err := p.lookAt(dir); err != nil {
+	if err := p.lookAt(d, dir); err != nil {
 		return err
 	}
 	room, err := bundle.SpaceOf(dir)
@@ -221,17 +222,32 @@ func (p *packing) attach(ctx context.Context, d bundle.DriveState, dir string) e
 }
 
 // lookAt finds out whether a drive is mounted in a place that had one.
-func (p *packing) lookAt(dir string) error {
+func (p *packing) lookAt(d bundle.DriveState, dir string) error {
 	m, err := bundle.CheckMount(dir, p.opts.State)
 	if err != nil {
 		return err
 	}
+	unmounted, err := wasRoot(d, dir)
+	if err != nil {
+		return err
+	}
 	was, known := p.slots.on[dir]
-	if !m.Removable() && (was.Removable() || !known && p.removable()) {
+	if !m.Removable() && (was.Removable() || !known && p.removable()) || unmounted {
 		return m.Empty()
 	}
 	p.slots.on[dir] = m
 	return nil
+}
+
+// wasRoot reports whether the drive was begun in the root of a mount in this place, and nothing
+// is mounted there now.
+func wasRoot(d bundle.DriveState, dir string) (bool, error) {
+	abs, err := filepath.Abs(dir)
+	if err != nil || filepath.Dir(d.Was) != abs || !strings.HasPrefix(filepath.Base(d.Was), "satchel-") {
+		return false, err
+	}
+	root, err := bundle.IsRoot(dir)
+	return !root, err
 }
 
 // removable reports whether the places are drives.

@@ -114,6 +114,13 @@ func (u *unpacking) afterLoss(ctx context.Context, list []transport.Delivery, er
 	for _, d := range lost {
 		u.Warn("%s was lost: %v", d, err)
 	}
+	for _, image := range u.images { // the drive with the manifests may be the one
+		if !u.r.Here(image.Root) {
+			if err := u.bringFor(ctx, []oci.Descriptor{image.Root}); err != nil {
+				return nil, err
+			}
+		}
+	}
 	missing, err := u.mirror.Missing(ctx, u.src, &oci.Inventory{Images: u.images})
 	if err != nil {
 		return nil, err
