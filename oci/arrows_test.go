@@ -95,7 +95,7 @@ var rows = []struct {
 	{pkg: "cmd/satchel/internal/pack", may: []string{"oci", "transport", "manifests", "bundle", "cmd/satchel/internal/durable", "cmd/satchel/internal/gaps", "cmd/satchel/internal/ledger", "cmd/satchel/internal/notice", "cmd/satchel/internal/prepare", "cmd/satchel/internal/report"}, deny: terminal},
 	{pkg: "cmd/satchel/internal/plan", may: []string{"oci", "transport", "manifests", "bundle", "cmd/satchel/internal/clusteryaml", "cmd/satchel/internal/ledger", "cmd/satchel/internal/prepare", "cmd/satchel/internal/report"}, deny: terminal},
 	{pkg: "cmd/satchel/internal/unpack", may: []string{"oci", "transport", "manifests", "bundle", "cmd/satchel/internal/catalogs", "cmd/satchel/internal/changes", "cmd/satchel/internal/clusteryaml", "cmd/satchel/internal/durable", "cmd/satchel/internal/gaps", "cmd/satchel/internal/hub", "cmd/satchel/internal/notice", "cmd/satchel/internal/outdir", "cmd/satchel/internal/receipt"}, deny: terminal},
-	{pkg: "cmd/satchel/internal/inspect", may: []string{"oci", "manifests", "bundle", "cmd/satchel/internal/report"}, deny: terminal},
+	{pkg: "cmd/satchel/internal/inspect", may: []string{"oci", "manifests", "bundle", "cmd/satchel/internal/gaps", "cmd/satchel/internal/report"}, deny: terminal},
 	{pkg: "cmd/satchel/internal/serve", may: []string{"oci", "bundle", "cmd/satchel/internal/durable", "cmd/satchel/internal/notice"}, deny: terminal},
 	{pkg: "cmd/satchel/internal/jobtest", may: []string{"oci", "transport", "manifests", "bundle", "cmd/satchel/internal/cache", "cmd/satchel/internal/notice", "cmd/satchel/internal/pack", "cmd/satchel/internal/prepare"}, deny: terminal},
 	{pkg: "scripts", may: []string{"oci"}},

@@ -61,6 +61,51 @@ func typedFlags(flags *pflag.FlagSet, typed []string, meant func(name string) bo
 	return words
 }
 
+// addGaps defines the flag for the list of what drives have that are not here.
+func addGaps(f *pflag.FlagSet, to *string, usage string) {
+	f.StringVar(to, "gaps", "", usage)
+}
+
+// lostDrivesError says which images are not whole without drives.
+type lostDrivesError struct {
+	err  error
+	file string // the list
+}
+
+func (e *lostDrivesError) Error() string { return fmt.Sprintf("%v; listed in %s", e.err, e.file) }
+func (e *lostDrivesError) Unwrap() error { return e.err }
+
+// Hint says what to do now.
+func (e *lostDrivesError) Hint() string {
+	return "take the list to the packing host, carry these images in another bundle with: satchel pack -c FILE -r RECIPIENT --only " + shellWords([]string{e.file}) + " DIR; unpack that, then this one once more"
+}
+
+// writeLost writes the list of what was left out for want of drives, if that was found out: into file, or, if that is
+// empty, below the state directory. An empty list replaces an older one in file.
+func writeLost(file, id string, lost *gaps.List) (string, error) {
+	if lost == nil || file == "" && len(lost.Images) == 0 {
+		return "", nil
+	}
+	if file == "" {
+		state, err := xdg("XDG_STATE_HOME", ".local/state")
+		if err == nil {
+			err = os.MkdirAll(state, 0o700)
+		}
+		if err != nil {
+			return "", usage(fmt.Errorf("write the gap list: %w", err), "name a file for it: --gaps FILE")
+		}
+		file = filepath.Join(state, "gaps-"+id+".json")
+	}
+	body, err := lost.Marshal(id)
+	if err == nil {
+		err = durable.Write(file, body)
+	}
+	if err != nil {
+		return "", fmt.Errorf("write the gap list: %w", err)
+	}
+	return file, nil
+}
+
 // gapCount counts the images of gaps, and those of which only signatures are missing.
 type gapCount struct{ images, unsigned int }
 

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"path"
 	"slices"
@@ -22,7 +23,7 @@ import (
 
 func newInspect(a *app) *cobra.Command {
 	var reader readerFlags
-	var output string
+	var output, list string
 	var yaml, wide bool
 	cmd := &cobra.Command{
 		Use:   "inspect -i KEY DIR [DIR ...]",
@@ -33,27 +34,32 @@ images share is counted for each of them, and once in the total. Signatures and
 other referrers are counted with the image that they belong to; with -o json
 and yaml each is listed, with the digest of its subject. For each catalog it shows
 which packages, channels and versions are carried. Of a bundle on several drives, the
-last one is enough.
+last one is enough; if a drive is lost, name the others, and --gaps lists the images
+that are not whole without it.
 
 --manifests prints the cluster's YAML that pack rendered: for the mirror that pack
 --to named, else for the placeholder mirror.invalid, and without secrets. unpack
 and render write it for the mirror at hand.`,
 		Args: someDirectories,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return runInspect(cmd.Context(), a, reader, args, output, yaml, wide)
+			return runInspect(cmd.Context(), a, reader, args, output, list, yaml, wide)
 		},
 	}
 	cmd.Flags().BoolVar(&yaml, "manifests", false, "print the cluster's YAML that the bundle carries")
+	addGaps(cmd.Flags(), &list, "write the images that need a drive which is not here into `FILE`, for pack --only, and exit with 3 if there are any")
 	addReaderFlags(cmd.Flags(), &reader)
 	addWide(cmd.Flags(), &wide)
 	addOutput(cmd, &output)
 	return cmd
 }
 
-func runInspect(ctx context.Context, a *app, flags readerFlags, dirs []string, output string, yaml, wide bool) error {
+func runInspect(ctx context.Context, a *app, flags readerFlags, dirs []string, output, list string, yaml, wide bool) error {
 	want, ids, err := flags.parse(a.ui(ctx))
 	if err == nil {
 		err = checkOutput(output)
+	}
+	if err == nil {
+		err = checkGapsFile(list)
 	}
 	if err != nil {
 		return err
@@ -77,9 +83,26 @@ func runInspect(ctx context.Context, a *app, flags readerFlags, dirs []string, o
 		return err
 	}
 	v := a.view(wide)
-	return printReport(a.stdout, output, rep, func(w io.Writer) error {
-		return v.print(w, func(w io.Writer) error { return printInspect(w, rep, v) })
+	err = printReport(a.stdout, output, rep, func(w io.Writer) error {
+		return v.print(w, func(w io.Writer) error {
+			p := &printer{w: w, err: printInspect(w, rep, v)}
+			for _, g := range rep.Without.Images {
+				if list != "" {
+					p.printf("NOT WHOLE    %s: %s\n", v.short(g.Image.Describe()), text.Printable(g.Reason()))
+				}
+			}
+			return p.err
+		})
 	})
+	if list == "" {
+		return err
+	}
+	_, werr := writeLost(list, rep.Bundle, &rep.Without)
+	if n := len(rep.Without.Images); n > 0 && werr == nil {
+		lost := fmt.Errorf("%s not whole without drive %s", text.Count(n, "image is", "images are"), text.And(rep.Without.Lost))
+		werr = &lostDrivesError{lost, list}
+	}
+	return errors.Join(err, werr)
 }
 
 func printInspect(w io.Writer, r *inspect.Report, v view) error {
@@ -100,6 +123,9 @@ func printInspect(w io.Writer, r *inspect.Report, v view) error {
 	}
 	if len(r.Documents) > 0 {
 		head.printf("documents    %d: satchel inspect --manifests prints the cluster's YAML\n", len(r.Documents))
+	}
+	for _, d := range r.Away {
+		head.printf("not here     drive %d, %s: %s it\n", d.Drive, d.Label, text.Count(len(d.Images), "image needs", "images need"))
 	}
 	head.printf("on the drive %s, %s\n\n", text.Count(r.Segments, "segment", "segments"), bundle.FormatSize(r.Bytes))
 	if head.err != nil {

@@ -85,6 +85,7 @@ type unpacked struct {
 	ended
 	unpack.Report
 	Gaps *foundGaps `json:"gaps,omitempty"` // of the bundle
+	Lost *foundGaps `json:"lost,omitempty"` // with --keep-going: what was not pushed, because its drive is lost
 }
 
 // verified is what verify has found, of one bundle or of several.

@@ -50,6 +50,30 @@ func (s *driveSlots) Bring(ctx context.Context, need []bundle.DriveLabel) error 
 	}
 }
 
+// Lost is for [unpack.Drives]: it asks on the terminal which of the drives will not come; without a
+// terminal none will.
+func (s *driveSlots) Lost(ctx context.Context, away []bundle.DriveLabel) (lost []bundle.DriveLabel, err error) {
+	if _, err := s.look(ctx, nil, func(error) {}); err != nil {
+		return nil, err
+	}
+	for _, d := range s.r.Drives() {
+		if d.Dir != "" || !slices.Contains(away, d.DriveLabel) {
+			continue
+		}
+		if s.t.open() == nil {
+			will, err := s.t.confirm(ctx, d.String()+" is not here. What now?", "wait for it", "go on without it")
+			if err != nil {
+				return nil, err
+			}
+			if will {
+				continue
+			}
+		}
+		lost = append(lost, d.DriveLabel)
+	}
+	return lost, nil
+}
+
 // look attaches the drives that are in the slots, and reports whether one is there that is
 // needed. say gets what is wrong with a slot.
 func (s *driveSlots) look(ctx context.Context, need []bundle.DriveLabel, say func(error)) (here bool, err error) {

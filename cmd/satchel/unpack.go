@@ -29,6 +29,8 @@ type unpackOptions struct {
 	report          *unpack.Report // nil for render
 	tagChildren     bool
 	moveTagsBack    bool
+	keepGoing       bool
+	gaps            string
 	wide            bool
 	registry        registryFlags
 	site            siteFlags
@@ -51,7 +53,8 @@ openshift/release-images and openshift/release there.
 Of a bundle on several drives, the last one comes first, then the others in any
 order: all at once, each with its DIR, or one after another into the same DIR. unpack
 asks for them by their labels, if the mirror lacks something that they have. While
-the last drive is out, its manifests are kept in TMPDIR, encrypted.
+the last drive is out, its manifests are kept in TMPDIR, encrypted. If a drive is lost,
+--keep-going pushes the images that are whole without it.
 
 With --output-dir, and when the mirror has every image, unpack writes the YAML
 that makes a cluster pull from the mirror, with APPLY.md, the steps to
@@ -81,6 +84,8 @@ apply it in order.`,
 	f.BoolVar(&o.tagChildren, "tag-children", false, "have every image of an index keep a tag of its own, satchel-DIGEST; for registries that collect untagged manifests also where an index names them")
 	f.BoolVar(&o.restart, "restart", false, "with --verify full, read again what a run that was interrupted has read back")
 	f.BoolVar(&o.allowShrink, "allow-shrink", false, "move a catalog's tag also where packages, channels or versions go from what the mirror serves now")
+	f.BoolVar(&o.keepGoing, "keep-going", false, "of a bundle on several drives, push what is whole without a drive that is lost; list the rest, for pack --only, and exit with 3")
+	addGaps(f, &o.gaps, "`FILE` that --keep-going writes its list to (default: in the state directory)")
 	addOutcome(cmd, &o.output)
 	addSiteFlags(f, &o.site)
 	addRegistryFlags(f, &o.registry, "dest")
@@ -98,6 +103,12 @@ func runUnpack(ctx context.Context, a *app, o unpackOptions, args []string) erro
 	}
 	o.report = &said.Report
 	defer func() { said.Gaps = gapsOf(said.Report.Gaps, "") }()
+	if o.gaps != "" && !o.keepGoing {
+		return usage(errors.New("--gaps is for the list of --keep-going"), "add --keep-going, or leave out --gaps")
+	}
+	if err := checkGapsFile(o.gaps); err != nil {
+		return err
+	}
 	full := o.verify == "full"
 	switch {
 	case len(args) == 0 && full:
@@ -109,7 +120,7 @@ func runUnpack(ctx context.Context, a *app, o unpackOptions, args []string) erro
 		return usage(errors.New("--wide is for what --dry-run prints"), "")
 	}
 	err := o.open(ctx, a, "unpack", args, func(r *bundle.Reader, c *transport.Client, job unpack.Options) error {
-		err := unpack.Run(ctx, r, c, job)
+		err := o.listLost(said, unpack.Run(ctx, r, c, job))
 		if o.output == "table" && said.Report.Changes != nil {
 			err = errors.Join(err, a.printChanges(said.Report.Changes, o.output, o.wide))
 		}
@@ -129,6 +140,18 @@ func runUnpack(ctx context.Context, a *app, o unpackOptions, args []string) erro
 	}
 	a.warn("the bundle itself was not read: %s", text.Joined(err.Error()))
 	return kept
+}
+
+// listLost writes the list of what was not pushed, because its drive is lost.
+func (o unpackOptions) listLost(said *unpacked, err error) error {
+	file, werr := writeLost(o.gaps, said.Report.Bundle, said.Report.Lost)
+	if said.Report.Lost != nil {
+		said.Lost = gapsOf(said.Report.Lost.Images, file)
+	}
+	if lost, ok := errors.AsType[*unpack.LostError](err); ok && werr == nil {
+		err = &lostDrivesError{lost, file}
+	}
+	return errors.Join(err, werr)
 }
 
 // idIn is the ID of the only bundle in dir, "" if there is none or more than one.
@@ -214,7 +237,7 @@ func (o unpackOptions) job(a *app, command string) (job unpack.Options, err erro
 	}
 	job.AllowShrink, job.Report = o.allowShrink, o.report
 	job.To, job.Parallel, job.DryRun, job.TagChildren = a.notices(), o.parallelLayers, o.dryRun, o.tagChildren
-	job.MoveTagsBack = o.moveTagsBack
+	job.MoveTagsBack, job.KeepGoing = o.moveTagsBack, o.keepGoing
 	job.AsNodes = func(credentials []byte) *transport.Client { return o.registry.clientWith(a, credentials) }
 	if o.site.outDir == "" {
 		if o.site.given() && !o.dryRun {

@@ -24,6 +24,9 @@ type List struct {
 	Version string    `json:"satchel"`
 	Bundle  string    `json:"bundle"` // the bundle that lacks them
 	Images  []oci.Gap `json:"images"`
+	// Lost are the labels of the drives that the bundle has them on, if it was packed with them: those
+	// images are carried again by the digests that they have there.
+	Lost []string `json:"lost,omitempty"`
 	// Incomplete is what lacks some of them; derived from them, never read.
 	Incomplete []manifests.Incomplete `json:"incomplete,omitempty"`
 }
@@ -77,10 +80,13 @@ func (l *List) Marshal(bundle string) ([]byte, error) {
 		l.Images = []oci.Gap{}
 	}
 	l.Sort()
-	l.Incomplete = manifests.IncompleteOf(l.Images)
+	l.Incomplete = l.Incompletes()
 	body, err := json.MarshalIndent(l, "", "  ")
 	return append(body, '\n'), err
 }
+
+// Incompletes are the releases, operators and charts that lack some of the images.
+func (l *List) Incompletes() []manifests.Incomplete { return manifests.IncompleteOf(l.Images) }
 
 // Sort orders the list by source.
 func (l *List) Sort() {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/opencontainers/go-digest"
 	"github.com/satchel-airgap/satchel/bundle"
+	"github.com/satchel-airgap/satchel/cmd/satchel/internal/gaps"
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/report"
 	"github.com/satchel-airgap/satchel/manifests"
 	"github.com/satchel-airgap/satchel/oci"
@@ -32,6 +33,8 @@ type Report struct {
 	Gaps         []oci.Gap              `json:"gaps,omitempty"`       // what pack --keep-going could not carry
 	Incomplete   []manifests.Incomplete `json:"incomplete,omitempty"` // what lacks some of those
 	Documents    []Document             `json:"documents,omitempty"`  // not among the images and blobs above
+	Away         []Away                 `json:"away,omitempty"`       // drives that are not here
+	Without      gaps.List              `json:"-"`                    // the images that need one of those
 	// Catalogs is what is carried of each.
 	Catalogs []manifests.CatalogContents `json:"catalogs,omitempty"`
 }
@@ -42,6 +45,13 @@ type Document struct {
 	Digest digest.Digest `json:"digest"`
 	Blobs  int           `json:"blobs"` // that no image has
 	Bytes  int64         `json:"bytes"` // of those
+}
+
+// Away is a drive that is not here.
+type Away struct {
+	Drive  int       `json:"drive"`
+	Label  string    `json:"label"`
+	Images []oci.Ref `json:"images"` // that are not whole without it
 }
 
 // Run reads the manifests of a bundle and counts what they reach.
@@ -59,6 +69,7 @@ func Run(ctx context.Context, r *bundle.Reader) (*Report, error) {
 	rep.Gaps, rep.Incomplete = inv.Gaps, manifests.IncompleteOf(inv.Gaps)
 	// A foreign layer that its registry did not have is reached and not carried.
 	graph.Blobs = slices.DeleteFunc(graph.Blobs, func(n oci.Node) bool { return !r.Has(n.Descriptor) })
+	rep.away(r, graph)
 	rep.Images = report.Images(graph)
 	rep.leftOut(r.Baseline(), left)
 	rep.Manifests = len(graph.Manifests)
@@ -74,6 +85,29 @@ func Run(ctx context.Context, r *bundle.Reader) (*Report, error) {
 	}
 	rep.Catalogs, err = manifests.ReadContents(ctx, inv, r)
 	return rep, err
+}
+
+// away finds out which images are not whole without the drives that are not here.
+func (rep *Report) away(r *bundle.Reader, graph *oci.Graph) {
+	var lost []bundle.DriveLabel
+	for _, d := range r.Drives() {
+		if d.Dir != "" {
+			continue
+		}
+		needs, _ := gaps.Without(graph, func(c oci.Descriptor) error {
+			if r.DriveOf(c) != d.Number || r.Here(c) {
+				return nil
+			}
+			return gaps.OnDrive(d)
+		})
+		one := Away{Drive: d.Number, Label: d.Label(), Images: []oci.Ref{}}
+		for _, g := range needs.Images {
+			one.Images = append(one.Images, g.Image.Source)
+			rep.Without.Add(&g)
+		}
+		rep.Away, lost = append(rep.Away, one), append(lost, d.DriveLabel)
+	}
+	rep.Without.Lost = bundle.Labels(lost)
 }
 
 // document counts what a document has in addition to what was seen.

@@ -16,6 +16,7 @@ import (
 type DriveSet struct {
 	*Bench
 	Dirs []string // of the drives, by number
+	Set  string   // the configuration, below "mirror:"
 }
 
 // NewDriveSet packs three images on three drives.
@@ -27,7 +28,8 @@ func NewDriveSet(t testing.TB, seed uint64) *DriveSet {
 		root := b.Content.Image(true, b.Content.Layer((1700+250*i)<<10, ocitest.LayerGzip), b.Content.Layer((30+i)<<10, ocitest.LayerGzip))
 		refs = append(refs, b.Push(root, fmt.Sprint("team/app", i), "v1"))
 	}
-	o := b.Pack(b.Prepare(Images(refs...)), "d1")
+	set := Images(refs...)
+	o := b.Pack(b.Prepare(set), "d1")
 	for _, name := range []string{"d1", "d2", "d3"} {
 		dir := filepath.Join(b.dir, name)
 		if err := os.Mkdir(dir, 0o755); err != nil {
@@ -43,5 +45,5 @@ func NewDriveSet(t testing.TB, seed uint64) *DriveSet {
 	if done.Dir != o.Dirs[2] {
 		t.Fatalf("the last drive is %s", done.Dir)
 	}
-	return &DriveSet{b, o.Dirs}
+	return &DriveSet{b, o.Dirs, set}
 }

@@ -85,7 +85,7 @@ func TestListedChart(t *testing.T) {
 	}
 	for why, want := range map[oci.Reason]bool{chart("db 0.1.0", ""): true, chart("db 0.1.0", "Pod/db db"): true, chart("web 0.1.0", "Pod/w w"): false, chart("db 0.1.01", "Pod/db db"): false} {
 		img := oci.Image{Origin: manifests.OriginChart, Source: oci.Ref{Registry: "q.example", Repository: "x", Tag: "1"}, Reasons: []oci.Reason{why}}
-		if got := s.listed(&oci.Inventory{}, img); got != want {
+		if got := s.listed(&oci.Inventory{}, nil, img); got != want {
 			t.Errorf("%s: %v", why, got)
 		}
 	}
@@ -105,7 +105,7 @@ func TestListedOfChannel(t *testing.T) {
 	part.Source.Tag, part.Reasons = "part", []oci.Reason{{Kind: manifests.KindRelease, Name: "4.99.1 x86_64", Part: "etcd"}}
 	all := &oci.Inventory{Images: []oci.Image{payload("4.99.1"), part, payload("4.99.2")}}
 	for i, want := range []bool{true, true, false} {
-		if got := s.listed(all, all.Images[i]); got != want {
+		if got := s.listed(all, nil, all.Images[i]); got != want {
 			t.Errorf("%s: %v", all.Images[i].Source, got)
 		}
 	}
@@ -133,7 +133,7 @@ func TestListedRelease(t *testing.T) {
 		{release("4.99.2-x86_64", ""), false},
 		{oci.Image{Origin: manifests.OriginAdditional, Source: payload.WithTag("other")}, false},
 	} {
-		if got := s.listed(all, c.img); got != c.want {
+		if got := s.listed(all, nil, c.img); got != c.want {
 			t.Errorf("%s: %v", c.img.Source, got)
 		}
 	}

@@ -25,10 +25,11 @@ func (e *ListError) Hint() string { return e.Do }
 // onlyListed leaves of what was resolved what the gap list names, and adds the
 // attachments that it names. missing is what could not be resolved.
 func (s *Set) onlyListed(ctx context.Context, inv *oci.Inventory, missing []*oci.Gap) (*oci.Inventory, error) {
+	moved := s.asListed(ctx, inv)
 	all := &oci.Inventory{Images: slices.Clone(inv.Images)}
-	inv.Images = slices.DeleteFunc(inv.Images, func(i oci.Image) bool { return !s.listed(all, i) })
+	inv.Images = slices.DeleteFunc(inv.Images, func(i oci.Image) bool { return !s.listed(all, moved, i) })
 	inv.Documents = slices.DeleteFunc(inv.Documents, func(d oci.Document) bool { return d.Name == manifests.DocumentContents }) // a part of that is carried
-	missing = slices.DeleteFunc(missing, func(g *oci.Gap) bool { return !s.listed(all, g.Image) })
+	missing = slices.DeleteFunc(missing, func(g *oci.Gap) bool { return !s.listed(all, moved, g.Image) })
 	var errs []error
 	for _, g := range missing {
 		errs = append(errs, g)
@@ -58,9 +59,10 @@ func (s *Set) onlyListed(ctx context.Context, inv *oci.Inventory, missing []*oci
 }
 
 // listed reports whether the gap list names an image: itself, or as part of a release,
-// catalog or chart that could not even be read. inv has all that was resolved.
-func (s *Set) listed(inv *oci.Inventory, img oci.Image) bool {
-	return s.Only.Names(img) || slices.ContainsFunc(s.Only.Images, func(g oci.Gap) bool { return partOf(inv, img, g.Image) })
+// catalog or chart that could not even be read, or that is another one now. inv has all that was resolved.
+func (s *Set) listed(inv *oci.Inventory, moved []oci.Image, img oci.Image) bool {
+	return s.Only.Names(img) || slices.ContainsFunc(s.Only.Images, func(g oci.Gap) bool { return partOf(inv, img, g.Image) }) ||
+		slices.ContainsFunc(moved, func(m oci.Image) bool { return partOf(inv, img, m) })
 }
 
 // partOf reports whether an image is of the release, catalog or chart that was missing.

@@ -8,9 +8,11 @@ import (
 
 	"github.com/satchel-airgap/satchel/bundle"
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/jobtest"
+	"github.com/satchel-airgap/satchel/cmd/satchel/internal/pack"
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/unpack"
 	"github.com/satchel-airgap/satchel/manifests"
 	"github.com/satchel-airgap/satchel/oci"
+	"github.com/satchel-airgap/satchel/oci/ocitest"
 	"github.com/satchel-airgap/satchel/transport/registrytest"
 )
 
@@ -47,6 +49,11 @@ func (s *slot) Bring(ctx context.Context, need []bundle.DriveLabel) error {
 	_, err := s.r.Attach(ctx, s.order[0])
 	s.order = s.order[1:]
 	return err
+}
+
+// Lost says that no other drive will come.
+func (s *slot) Lost(_ context.Context, away []bundle.DriveLabel) ([]bundle.DriveLabel, error) {
+	return away, nil
 }
 
 func options(t *testing.T, s *jobtest.DriveSet, mirror string, drives unpack.Drives) unpack.Options {
@@ -100,5 +107,50 @@ func TestDriveMissing(t *testing.T) {
 	}
 	if len(in.asked) != 1 || len(in.asked[0]) != 1 || in.asked[0][0].Number != 2 {
 		t.Errorf("asked for %v", in.asked)
+	}
+}
+
+// TestLostDrive: without a drive that is lost, what is whole is pushed and the rest listed; the bundle that pack makes
+// of the list completes the first one, also where a tag has moved since.
+func TestLostDrive(t *testing.T) {
+	t.Parallel()
+	s := jobtest.NewDriveSet(t, 403)
+	mirror := registrytest.StartV3(t, false, "", "").Host
+	keepGoing := func(r *bundle.Reader) (unpack.Report, error) {
+		o := options(t, s, mirror, nil)
+		o.KeepGoing, o.Report = true, &unpack.Report{}
+		err := unpack.Run(t.Context(), r, jobtest.Client(), o)
+		return *o.Report, err
+	}
+	r := s.Open(s.Dirs[2])
+	if _, err := r.Attach(t.Context(), s.Dirs[0]); err != nil {
+		t.Fatal(err)
+	}
+	rep, err := keepGoing(r)
+	lost, ok := errors.AsType[*unpack.LostError](err)
+	if !ok || len(lost.Lost.Images) == 0 || len(lost.Lost.Images) == 3 || len(lost.Lost.Lost) != 1 || lost.Lost.Lost[0] != r.Drives()[1].Label() || rep.Lost == nil {
+		t.Fatalf("%v, %+v", err, rep.Lost)
+	}
+	if rep.Pushed.Images+len(lost.Lost.Images) != 3 || strings.Contains(s.Log.String(), "the receipt of this bundle is in the mirror") {
+		t.Errorf("pushed %+v, %d are lost\n%s", rep.Pushed, len(lost.Lost.Images), s.Log)
+	}
+	for _, g := range lost.Lost.Images { // as if it had been built anew meanwhile
+		s.Push(s.Content.Image(true, s.Content.Layer(5000, ocitest.LayerGzip)), g.Image.Source.Repository, "v1")
+	}
+	list := lost.Lost
+	if _, err := list.Marshal(r.ID()); err != nil {
+		t.Fatal(err)
+	}
+	o := s.Pack(s.Prepare(s.Set), "rest")
+	o.Only, o.OnlyFile = &list, "gaps.json"
+	done, err := pack.Run(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := unpack.Run(t.Context(), s.Open(done.Dir), jobtest.Client(), options(t, s, mirror, nil)); err != nil {
+		t.Fatal(err)
+	}
+	if rep, err := keepGoing(r); err != nil || rep.Lost == nil || len(rep.Lost.Images) != 0 || !strings.Contains(s.Log.String(), "the receipt of this bundle is in the mirror") {
+		t.Errorf("with what the list brought: %v, %+v\n%s", err, rep.Lost, s.Log)
 	}
 }

@@ -19,6 +19,8 @@ type Drives interface {
 	// Bring waits until one of these drives is here and the reader has it. No other is needed
 	// until then. The error is a *[bundle.AwayError] if nobody can be asked for it.
 	Bring(ctx context.Context, need []bundle.DriveLabel) error
+	// Lost gives those of the drives, none of which is here, that nobody will bring.
+	Lost(ctx context.Context, away []bundle.DriveLabel) ([]bundle.DriveLabel, error)
 }
 
 // push pushes the deliveries, those first whose drive is here, and asks for the other drives.

@@ -7,6 +7,7 @@ import (
 	"github.com/satchel-airgap/satchel/bundle"
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/catalogs"
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/changes"
+	"github.com/satchel-airgap/satchel/cmd/satchel/internal/gaps"
 	"github.com/satchel-airgap/satchel/oci"
 )
 
@@ -34,7 +35,8 @@ type Report struct {
 	OutputDir string   `json:"outputDir,omitempty"`
 	Files     []string `json:"files,omitempty"` // that were written there
 
-	Gaps []oci.Gap `json:"-"` // of the bundle
+	Gaps []oci.Gap  `json:"-"` // of the bundle
+	Lost *gaps.List `json:"-"` // with [Options].KeepGoing: what was not pushed, because its drive is lost; nil if that was not found out
 }
 
 // Amount counts images, with what is attached to them, and blobs.
@@ -92,6 +94,9 @@ func (u *unpacking) reportTo(o Options, r *bundle.Reader) {
 // reportMirror adds what was found in the mirror, and what was done to it.
 func (u *unpacking) reportMirror(rep *Report) {
 	rep.Catalogs, rep.Moves = u.moving, u.tags
+	if u.found != nil && u.KeepGoing {
+		rep.Lost = &u.lost
+	}
 	if u.found != nil {
 		rep.Missing = &Amount{Images: len(u.found.Images), Blobs: len(u.found.Blobs), Bytes: total(u.found.Blobs)}
 	}

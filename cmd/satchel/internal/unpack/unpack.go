@@ -48,6 +48,7 @@ type Options struct {
 	AllowShrink  bool             // move catalogs also where packages, channels or versions go
 	Receipts     Receipts
 	Drives       Drives // brings drives of the bundle that are not here; nil: nobody can
+	KeepGoing    bool   // push what is whole without drives that nobody brings; the rest is a *[LostError]
 	State        string // a directory of this host, for what an interrupted run has begun and read back; "" for none
 }
 
@@ -106,6 +107,8 @@ type unpacking struct {
 
 	away       string // the address that nodes pull from, if this host does not reach it
 	nodesPlain *bool  // whether the address that nodes pull from speaks plain HTTP; nil: not asked
+
+	lost gaps.List // images that need a drive which nobody brings
 
 	found *transport.Missing // when the run began
 	all   bool               // all was looked at, and is there
@@ -210,11 +213,16 @@ func (u *unpacking) run(ctx context.Context) error {
 		return err
 	}
 	u.all = true
-	u.keep(ctx)
+	if len(u.lost.Images) == 0 {
+		u.keep(ctx)
+	}
 	u.tidy()
 	u.tell(missing)
 	u.tellTags()
 	u.tellCatalogs()
+	if err := u.lacksDrives(); err != nil {
+		return err // no receipt: the mirror does not have the bundle
+	}
 	return u.finish(ctx)
 }
 
@@ -226,12 +234,12 @@ func (u *unpacking) endDry(ctx context.Context, missing *transport.Missing) erro
 	if len(missing.Images)+len(missing.Blobs) == 0 {
 		u.Info("nothing to do: %s", u.inMirror(u.images))
 		u.tellUnnamed(missing)
-		return nil
+		return u.lacksDrives()
 	}
 	u.Info("the mirror accepts everything: %s", toPush(missing))
 	u.tellUnnamed(missing)
 	u.tellCatalogs()
-	return u.shrinking
+	return errors.Join(u.shrinking, u.lacksDrives())
 }
 
 // mayPush finds out what stands against a push.
@@ -262,6 +270,21 @@ func (u *unpacking) pushMissing(ctx context.Context, missing *transport.Missing)
 
 // missing finds out what the mirror lacks of what the bundle carries.
 func (u *unpacking) missing(ctx context.Context) (*transport.Missing, error) {
+	missing, err := u.findMissing(ctx)
+	if err == nil && u.KeepGoing {
+		missing, err = u.withoutLost(ctx, missing)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if len(missing.Images)+len(missing.Blobs) > 0 {
+		u.tellMissing(missing)
+	}
+	u.tellMoves()
+	return missing, nil
+}
+
+func (u *unpacking) findMissing(ctx context.Context) (*transport.Missing, error) {
 	missing, err := u.mirror.Missing(ctx, u.src, &oci.Inventory{Images: u.images})
 	if err != nil {
 		return nil, err
@@ -272,14 +295,7 @@ func (u *unpacking) missing(ctx context.Context) (*transport.Missing, error) {
 	if missing.Blobs, err = u.carried(ctx, missing.Blobs); err != nil {
 		return nil, err
 	}
-	if err := u.readSuspects(ctx, missing); err != nil {
-		return nil, err
-	}
-	if len(missing.Images)+len(missing.Blobs) > 0 {
-		u.tellMissing(missing)
-	}
-	u.tellMoves()
-	return missing, nil
+	return missing, u.readSuspects(ctx, missing)
 }
 
 // probe finds out whether the mirror takes what it lacks.

@@ -1,0 +1,86 @@
+package unpack
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/opencontainers/go-digest"
+
+	"github.com/satchel-airgap/satchel/bundle"
+	"github.com/satchel-airgap/satchel/cmd/satchel/internal/gaps"
+	"github.com/satchel-airgap/satchel/oci"
+	"github.com/satchel-airgap/satchel/oci/text"
+	"github.com/satchel-airgap/satchel/transport"
+)
+
+// LostError says that a run has pushed all but what drives have that are not here.
+type LostError struct {
+	Mirror string
+	Lost   gaps.List // at least one image
+}
+
+func (e *LostError) Error() string {
+	return fmt.Sprintf("%s of the bundle %s not in %s: without drive %s", text.Count(len(e.Lost.Images), "image", "images"),
+		map[bool]string{true: "is", false: "are"}[len(e.Lost.Images) == 1], e.Mirror, text.And(e.Lost.Lost))
+}
+
+// withoutLost takes what needs a drive that nobody will bring out of what the mirror is to have.
+func (u *unpacking) withoutLost(ctx context.Context, missing *transport.Missing) (*transport.Missing, error) {
+	away, err := u.lostBlobs(ctx, missing.Blobs)
+	if err != nil || len(away) == 0 {
+		return missing, err
+	}
+	graph, err := oci.ReadGraph(ctx, u.images, func(oci.Image) (oci.Source, error) { return u.src, nil }, u.Parallel)
+	if err != nil {
+		return nil, err
+	}
+	list, gone := gaps.Without(graph, func(d oci.Descriptor) error { return away[d.Digest] })
+	list.Lost = u.lost.Lost
+	list.Sort()
+	u.lost, u.images = list, slices.DeleteFunc(slices.Clone(u.images), gone)
+	for _, g := range list.Images {
+		u.Warn("not pushed: %s, because %s", g.Image.Describe(), g.Reason())
+	}
+	return u.findMissing(ctx)
+}
+
+// lostBlobs gives, of blobs that the mirror lacks, those whose drive nobody will bring, each with the reason.
+func (u *unpacking) lostBlobs(ctx context.Context, list []transport.Delivery) (map[digest.Digest]error, error) {
+	_, away := u.atHand(list)
+	var need []bundle.DriveLabel
+	for _, d := range u.r.Drives() {
+		if slices.ContainsFunc(away, func(b transport.Delivery) bool { return u.r.DriveOf(b.Blob) == d.Number }) {
+			need = append(need, d.DriveLabel)
+		}
+	}
+	lost := need
+	if u.Drives != nil && len(need) > 0 {
+		var err error
+		if lost, err = u.Drives.Lost(ctx, need); err != nil {
+			return nil, err
+		}
+	}
+	u.lost.Lost = bundle.Labels(lost)
+	why := map[digest.Digest]error{}
+	for _, b := range away {
+		if i := slices.IndexFunc(lost, func(d bundle.DriveLabel) bool { return d.Number == u.r.DriveOf(b.Blob) }); i >= 0 && !u.r.Here(b.Blob) {
+			why[b.Blob.Digest] = gaps.OnDrive(lost[i])
+		}
+	}
+	return why, nil
+}
+
+// lacksDrives is a *[LostError] if images were left out because their drive is lost.
+func (u *unpacking) lacksDrives() error {
+	if len(u.lost.Images) == 0 {
+		return nil
+	}
+	for _, inc := range u.lost.Incompletes() {
+		u.Warn("%s", text.OneLine(inc.String()))
+	}
+	if u.Out != nil {
+		u.Info("the cluster's YAML is not written: the mirror does not have all images")
+	}
+	return &LostError{u.Site.Mirror.String(), u.lost}
+}
