@@ -95,7 +95,7 @@ func (rep *Report) away(r *bundle.Reader, graph *oci.Graph) {
 			continue
 		}
 		needs, _ := gaps.Without(graph, func(c oci.Descriptor) error {
-			if r.DriveOf(c) != d.Number || r.Here(c) {
+			if r.DriveOf(c) != d.DriveLabel || r.Here(c) {
 				return nil
 			}
 			return gaps.OnDrive(d)

@@ -80,7 +80,7 @@ func (s *slots) places() (list []string) {
 	if !s.staging {
 		return s.dirs
 	}
-	for k := 1; k < bundle.MaxLanes; k++ { // some may have been moved to their drives
+	for k := 1; k <= bundle.MaxDrives; k++ { // some may have been moved to their drives
 		if info, err := os.Stat(stagingDir(s.dirs[0], k)); err == nil && info.IsDir() {
 			list = append(list, stagingDir(s.dirs[0], k))
 		}
@@ -330,6 +330,9 @@ func (p *packing) onSame(on []bundle.Mount, dir string) bool {
 // writeDrives writes all drives but for the last one, which is there and has its blobs then.
 func (p *packing) writeDrives(ctx context.Context) error {
 	n := len(p.w.Drives())
+	if err := p.dropWithout(ctx); err != nil {
+		return err
+	}
 	for {
 		group, err := p.nextDrives(ctx)
 		if err != nil {

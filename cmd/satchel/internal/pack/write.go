@@ -26,6 +26,9 @@ func (p *packing) write(ctx context.Context) (bundle.Fingerprint, error) {
 	} else {
 		err = p.writeBlobs(ctx, []int{1})
 	}
+	if err == nil {
+		err = p.checkWhole(ctx)
+	}
 	if err != nil {
 		return "", err
 	}

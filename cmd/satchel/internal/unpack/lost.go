@@ -50,7 +50,7 @@ func (u *unpacking) lostBlobs(ctx context.Context, list []transport.Delivery) (m
 	_, away := u.atHand(list)
 	var need []bundle.DriveLabel
 	for _, d := range u.r.Drives() {
-		if slices.ContainsFunc(away, func(b transport.Delivery) bool { return u.r.DriveOf(b.Blob) == d.Number }) {
+		if slices.ContainsFunc(away, func(b transport.Delivery) bool { return u.r.DriveOf(b.Blob) == d.DriveLabel }) {
 			need = append(need, d.DriveLabel)
 		}
 	}
@@ -64,7 +64,7 @@ func (u *unpacking) lostBlobs(ctx context.Context, list []transport.Delivery) (m
 	u.lost.Lost = bundle.Labels(lost)
 	why := map[digest.Digest]error{}
 	for _, b := range away {
-		if i := slices.IndexFunc(lost, func(d bundle.DriveLabel) bool { return d.Number == u.r.DriveOf(b.Blob) }); i >= 0 && !u.r.Here(b.Blob) {
+		if i := slices.IndexFunc(lost, func(d bundle.DriveLabel) bool { return d == u.r.DriveOf(b.Blob) }); i >= 0 && !u.r.Here(b.Blob) {
 			why[b.Blob.Digest] = gaps.OnDrive(lost[i])
 		}
 	}
