@@ -106,7 +106,7 @@ func TestCopy(t *testing.T) {
 	}
 
 	_, to := newKey(t, false)
-	if _, err := Rekey(t.Context(), f.drive, Wanted{}, f.identity, to); err != nil {
+	if _, err := Rekey(t.Context(), []string{f.drive}, Wanted{}, f.identity, to); err != nil {
 		t.Fatal(err)
 	}
 	if err := f.copyTo(t, dir); err != nil {
@@ -124,7 +124,7 @@ func TestCopyRefused(t *testing.T) {
 	all, others := files(t, f.drive), files(t, other.drive)
 	_, to := newKey(t, false)
 	rekeyed := f.clone(t)
-	if _, err := Rekey(t.Context(), rekeyed.drive, Wanted{}, f.identity, to); err != nil {
+	if _, err := Rekey(t.Context(), []string{rekeyed.drive}, Wanted{}, f.identity, to); err != nil {
 		t.Fatal(err)
 	}
 	for _, c := range []struct {

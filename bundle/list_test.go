@@ -231,7 +231,7 @@ func TestRenamedByACopy(t *testing.T) {
 				t.Fatal(err)
 			}
 			var refused *RefusedError
-			if _, err := Rekey(t.Context(), drive, Wanted{}, s.identity, s.job.Recipients); !errors.As(err, &refused) {
+			if _, err := Rekey(t.Context(), []string{drive}, Wanted{}, s.identity, s.job.Recipients); !errors.As(err, &refused) {
 				t.Errorf("rekey: %v", err)
 			}
 			segment := filepath.Join(drive, "SATCHEL", to("s-00-00001.age"))

@@ -106,7 +106,7 @@ func TestNeeds(t *testing.T) {
 			_, verr := Verify(t.Context(), []string{f.drive}, VerifyOptions{})
 			_, serr := SealedSize([]string{f.drive}, Wanted{})
 			_, oerr := Open(t.Context(), []string{f.drive}, Wanted{}, f.identity)
-			_, kerr := Rekey(t.Context(), f.drive, Wanted{}, f.identity, f.job.Recipients)
+			_, kerr := Rekey(t.Context(), []string{f.drive}, Wanted{}, f.identity, f.job.Recipients)
 			_, rerr := Resume(t.Context(), f.drive, f.state, f.job, nil)
 			all := map[string]error{"Open": oerr, "Rekey": kerr}
 			if file != seal.IndexName { // Verify has no key to the index
@@ -145,7 +145,7 @@ func TestMoreKeys(t *testing.T) {
 		return strings.TrimSuffix(text, "\n}\n") + ",\n \"later\": {\n  \"a\": 1\n }\n}\n"
 	})
 	f.check(t)
-	if _, err := Rekey(t.Context(), f.drive, Wanted{}, f.identity, f.job.Recipients); err != nil {
+	if _, err := Rekey(t.Context(), []string{f.drive}, Wanted{}, f.identity, f.job.Recipients); err != nil {
 		t.Fatal(err)
 	}
 	f.check(t)

@@ -96,7 +96,7 @@ func TestParityInterrupted(t *testing.T) {
 		}
 		mustOpen(t, s.drive, s.finger, s.identity)
 		if n%3 == 1 {
-			if _, err := Rekey(context.Background(), s.drive, Wanted{}, s.identity, other.to); err != nil {
+			if _, err := Rekey(context.Background(), []string{s.drive}, Wanted{}, s.identity, other.to); err != nil {
 				t.Fatal(err)
 			}
 			if _, err := Verify(context.Background(), []string{s.drive}, VerifyOptions{}); !isA[*ParityError](err) {
@@ -189,7 +189,7 @@ func TestParityKept(t *testing.T) {
 	s := newSealed(t, false)
 	s.protect(t, "1/3")
 	other := newPerson(t, false)
-	if _, err := Rekey(context.Background(), s.drive, Wanted{}, s.identity, other.to); err != nil {
+	if _, err := Rekey(context.Background(), []string{s.drive}, Wanted{}, s.identity, other.to); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := Sign(context.Background(), s.drive, Wanted{}, []*Signer{newSigner(t, 7).Signer}, "1.2.4"); err != nil {

@@ -93,7 +93,7 @@ func TestPlain(t *testing.T) {
 	}
 	_, to := newKey(t, false)
 	var refused *RefusedError
-	if _, err := Rekey(t.Context(), f.drive, Wanted{}, nil, to); !errors.As(err, &refused) || !strings.Contains(refused.Reason, "not encrypted") {
+	if _, err := Rekey(t.Context(), []string{f.drive}, Wanted{}, nil, to); !errors.As(err, &refused) || !strings.Contains(refused.Reason, "not encrypted") {
 		t.Errorf("Rekey: %v", err)
 	}
 }

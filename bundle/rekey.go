@@ -21,39 +21,26 @@ type RekeyReport struct {
 	Already     []Recipient // those that it shows of that they could open it before: nothing was added for them
 }
 
-// Rekey lets more recipients open the sealed bundle in dir: it opens the bundle
-// key with one of ids and writes further key files. Nothing that the seal binds
-// changes, and whoever could open the bundle still can. Interrupted anywhere, it
-// leaves a bundle that [Verify] passes or reports by a *[RekeyError]; Rekey takes
-// such a beginning back and starts again. Errors: those of [Open],
+// Rekey lets more recipients open the sealed bundle in dirs, of which all drives must be here: it
+// opens the bundle key with one of ids and writes further key files onto each drive, the last one last. Nothing
+// that the seal binds changes, and whoever could open the bundle still can. Interrupted anywhere, it
+// leaves drives that [Verify] passes or reports by a *[RekeyError]; Rekey takes
+// such a beginning back and starts again. Errors: those of [Open], *[AwayError],
 // *[MixedError], *[RecipientError], *[RefusedError].
-func Rekey(ctx context.Context, dir string, want Wanted, ids []Identity, to []Recipient) (done *RekeyReport, err error) {
-	s, err := openSeals([]string{dir}, want)
+func Rekey(ctx context.Context, dirs []string, want Wanted, ids []Identity, to []Recipient) (done *RekeyReport, err error) {
+	s, err := openSeals(dirs, want)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, s.close()) }()
-	if err := s.usable(); err != nil {
+	if err := s.canRekey(ids); err != nil {
 		return nil, err
 	}
-	switch {
-	case s.plain():
-		return nil, &RefusedError{Dir: s.dir.Path(), Reason: "the bundle is not encrypted: it has no key that could be given to others", hint: "whoever has the drive can read it; to let in some people alone, pack it again for their keys"}
-	case s.renamed:
-		return nil, refuseRenamed(s.dir.Path())
-	case len(s.bundle.Drives) > 1:
-		return nil, &RefusedError{Dir: s.dir.Path(), Reason: "the bundle is on several drives, and this satchel adds keys to bundles of one drive alone", hint: "pack it again for all recipients"}
-	case len(ids) == 0:
-		return nil, ErrNoKey
-	}
-	now, err := s.smallFiles()
-	if err != nil {
-		return nil, s.blame(err)
-	}
-	if err := keys.CheckAdd(now.postQuantum, to); err != nil {
+	r := rekeying{seals: s, drives: s.drives()}
+	if err := r.read(to); err != nil {
 		return nil, err
 	}
-	unlock, err := s.lock("another rekey of this bundle")
+	unlock, err := r.lockAll()
 	if err != nil {
 		return nil, err
 	}
@@ -64,33 +51,132 @@ func Rekey(ctx context.Context, dir string, want Wanted, ids []Identity, to []Re
 		return nil, err
 	}
 	var added []Recipient // after the key, so that passphrases are asked for in this order
-	for _, r := range to {
-		if keys.Known(r, now.keys, ids) {
-			done.Already = append(done.Already, r)
+	for _, who := range to {
+		if r.knows(who, ids) {
+			done.Already = append(done.Already, who)
 		} else {
-			added = append(added, r)
+			added = append(added, who)
 		}
 	}
-	files, err := s.newKeys(key, added)
+	last := r.lastKey()
+	files, err := s.newKeys(key, last, added)
 	if err != nil {
-		return nil, err
-	}
-	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
 	for n := range files {
-		done.Files = append(done.Files, seal.KeyName(s.lastKey()+1+n))
+		done.Files = append(done.Files, seal.KeyName(last+1+n))
 	}
-	steps, err := s.rekeySteps(now, files)
+	steps, err := r.steps(last+1, files)
+	if err == nil {
+		err = ctx.Err()
+	}
 	if err != nil {
 		return nil, err
 	}
-	for _, step := range steps {
-		if err := s.apply(step); err != nil {
+	for _, st := range steps {
+		if err := st.on.apply(st.step); err != nil {
 			return nil, err
 		}
 	}
 	return done, nil
+}
+
+// canRekey finds out what stands against it.
+func (s *seals) canRekey(ids []Identity) error {
+	if err := s.usable(); err != nil {
+		return err
+	}
+	here := map[int]bool{}
+	for _, d := range s.drives() {
+		here[d.drive.Drive] = true
+		if d.renamed {
+			return refuseRenamed(d.dir.Path())
+		}
+	}
+	n := len(s.bundle.Drives)
+	switch away := notHere(s.bundle.Bundle, n, here); {
+	case s.plain():
+		return &RefusedError{Dir: s.dir.Path(), Reason: "the bundle is not encrypted: it has no key that could be given to others", hint: "whoever has the drive can read it; to let in some people alone, pack it again for their keys"}
+	case n > 1 && len(away) > 0:
+		return &AwayError{Drives: away, Why: "new key files are written onto each drive"}
+	case len(ids) == 0:
+		return ErrNoKey
+	}
+	return nil
+}
+
+// rekeying is one rekey, over all drives of a bundle.
+type rekeying struct {
+	*seals
+	drives []*driveDir  // the last one last
+	now    []smallFiles // of each
+}
+
+// read reads the small files of each drive.
+func (r *rekeying) read(to []Recipient) error {
+	for _, d := range r.drives {
+		now, err := d.smallFiles()
+		if err != nil {
+			return d.blame(err)
+		}
+		if err := keys.CheckAdd(now.postQuantum, to); err != nil {
+			return err
+		}
+		r.now = append(r.now, now)
+	}
+	return nil
+}
+
+func (r *rekeying) lockAll() (unlock func() error, err error) {
+	var each []func() error
+	unlock = func() (err error) {
+		for _, one := range each {
+			err = errors.Join(err, one())
+		}
+		return err
+	}
+	for _, d := range r.drives {
+		one, err := d.lock("another rekey of this bundle")
+		if err != nil {
+			return nil, errors.Join(err, unlock())
+		}
+		each = append(each, one)
+	}
+	return unlock, nil
+}
+
+// knows reports whether a key file on every drive shows that the recipient can open it.
+func (r *rekeying) knows(who Recipient, ids []Identity) bool {
+	return !slices.ContainsFunc(r.now, func(now smallFiles) bool { return !keys.Known(who, now.keys, ids) })
+}
+
+// lastKey is the highest number that a key file has on any drive: after an interrupted rekey
+// earlier drives may have more of them than the last one.
+func (r *rekeying) lastKey() (last int) {
+	for _, d := range r.drives {
+		last = max(last, d.lastKey())
+	}
+	return last
+}
+
+// driveStep is a change of one drive.
+type driveStep struct {
+	on *driveDir
+	step
+}
+
+// steps lists the changes of all drives: the last drive, from which readers take the keys, comes last.
+func (r *rekeying) steps(first int, files [][]byte) (list []driveStep, err error) {
+	for i, d := range r.drives {
+		steps, err := d.rekeySteps(r.now[i], first, files)
+		if err != nil {
+			return nil, err
+		}
+		for _, st := range steps {
+			list = append(list, driveStep{d, st})
+		}
+	}
+	return list, nil
 }
 
 // blame makes a damaged key file the bundle's damage.
@@ -140,8 +226,9 @@ func (s *seals) openKey(ctx context.Context, ids []Identity) (keys.Key, error) {
 	return key, err
 }
 
-// newKeys encrypts the bundle key to the new recipients, if there are any.
-func (s *driveDir) newKeys(key keys.Key, to []Recipient) ([][]byte, error) {
+// newKeys encrypts the bundle key to the new recipients, if there are any; last is the highest number
+// that a key file has.
+func (s *driveDir) newKeys(key keys.Key, last int, to []Recipient) ([][]byte, error) {
 	if len(to) == 0 {
 		return nil, nil
 	}
@@ -149,7 +236,7 @@ func (s *driveDir) newKeys(key keys.Key, to []Recipient) ([][]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if s.lastKey()+len(files) > keys.MaxKeyFiles {
+	if last+len(files) > keys.MaxKeyFiles {
 		return nil, &RefusedError{Dir: s.dir.Path(), Reason: fmt.Sprintf("a bundle has at most %d key files", keys.MaxKeyFiles), hint: "pack it again for all recipients"}
 	}
 	return files, nil
@@ -173,8 +260,8 @@ func (s *driveDir) apply(st step) error {
 // key files are added: the copy of each, then each, then what follows from
 // them, and extras.json last. So a key file that extras.json does not name
 // always shows that a rekey is under way, and holds all that shows what the other
-// files may be meanwhile.
-func (s *driveDir) rekeySteps(now smallFiles, files [][]byte) ([]step, error) {
+// files may be meanwhile. The first new one has the number first.
+func (s *driveDir) rekeySteps(now smallFiles, first int, files [][]byte) ([]step, error) {
 	before, err := now.derive()
 	if err != nil {
 		return nil, s.blame(err)
@@ -188,7 +275,7 @@ func (s *driveDir) rekeySteps(now smallFiles, files [][]byte) ([]step, error) {
 	next.keys = maps.Clone(now.keys)
 	var added []step
 	for n, body := range files {
-		name := seal.KeyName(s.lastKey() + 1 + n)
+		name := seal.KeyName(first + n)
 		next.keys[name] = body
 		list = append(list, step{seal.CopyDir + "/" + name, body})
 		added = append(added, step{name, body})

@@ -141,12 +141,12 @@ func TestRekey(t *testing.T) {
 			before := snapshot(t, f.drive)
 			mustVerify(t, f.drive, fp)
 			if c.files == 2 { // passphrases take their time
-				again, err := Rekey(context.Background(), f.drive, Wanted{Expect: fp}, c.first.by, c.first.to[:1])
+				again, err := Rekey(context.Background(), []string{f.drive}, Wanted{Expect: fp}, c.first.by, c.first.to[:1])
 				if now := snapshot(t, f.drive); err != nil || len(again.Files) > 0 || len(again.Already) != 1 || !maps.Equal(now, before) {
 					t.Errorf("for one who can open it: %+v, %v", again, err)
 				}
 			}
-			done, err := Rekey(context.Background(), f.drive, Wanted{Expect: fp}, c.first.by[:1], c.then.to)
+			done, err := Rekey(context.Background(), []string{f.drive}, Wanted{Expect: fp}, c.first.by[:1], c.then.to)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -158,7 +158,7 @@ func TestRekey(t *testing.T) {
 			mustOpen(t, f.drive, fp, c.then.by)
 			sumsAgree(t, f.drive)
 			if c.files == 2 {
-				again, err := Rekey(context.Background(), f.drive, Wanted{Expect: fp}, slices.Concat(c.first.by[:1], c.then.by), []Recipient{c.then.to[0], c.then.to[0]})
+				again, err := Rekey(context.Background(), []string{f.drive}, Wanted{Expect: fp}, slices.Concat(c.first.by[:1], c.then.by), []Recipient{c.then.to[0], c.then.to[0]})
 				if err != nil || len(again.Files) > 0 || len(again.Already) != 2 {
 					t.Errorf("the same again: %+v, %v", again, err)
 				}
@@ -219,7 +219,7 @@ func TestRekeyRefused(t *testing.T) {
 		"no key":                    {f.drive, fp, nil, b.to, ErrNoKey},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := Rekey(context.Background(), c.dir, Wanted{Expect: c.fp}, c.by, c.to)
+			_, err := Rekey(context.Background(), []string{c.dir}, Wanted{Expect: c.fp}, c.by, c.to)
 			var mixed *MixedError
 			switch {
 			case errors.As(c.want, &mixed):
@@ -232,7 +232,7 @@ func TestRekeyRefused(t *testing.T) {
 		})
 	}
 	var other *FingerprintError
-	if _, err := Rekey(context.Background(), f.drive, Wanted{Expect: qfp}, a.by, b.to); !errors.As(err, &other) {
+	if _, err := Rekey(context.Background(), []string{f.drive}, Wanted{Expect: qfp}, a.by, b.to); !errors.As(err, &other) {
 		t.Errorf("another bundle: %v", err)
 	}
 	after := snapshot(t, f.drive)
@@ -246,7 +246,7 @@ func TestRekeyRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	var unfinished *UnfinishedError
-	if _, err := Rekey(context.Background(), unsealed.drive, Wanted{}, unsealed.identity, a.to); !errors.As(err, &unfinished) {
+	if _, err := Rekey(context.Background(), []string{unsealed.drive}, Wanted{}, unsealed.identity, a.to); !errors.As(err, &unfinished) {
 		t.Errorf("an unfinished bundle: %v", err)
 	}
 }
@@ -272,7 +272,7 @@ func TestRekeyReadOnly(t *testing.T) {
 	if err := syscall.Mount("", at, "", syscall.MS_BIND|syscall.MS_REMOUNT|syscall.MS_RDONLY, ""); err != nil {
 		t.Skipf("cannot mount here: %v", err)
 	}
-	_, err := Rekey(context.Background(), at, Wanted{Expect: fp}, a.by, a.to)
+	_, err := Rekey(context.Background(), []string{at}, Wanted{Expect: fp}, a.by, a.to)
 	var drive *DriveError
 	if !errors.As(err, &drive) || !errors.Is(err, syscall.EROFS) {
 		t.Errorf("got %v, want the drive to be read-only", err)
@@ -291,13 +291,13 @@ func TestRekeyLocked(t *testing.T) {
 		t.Fatal(err)
 	}
 	var refused *RefusedError
-	if _, err := Rekey(context.Background(), f.drive, Wanted{Expect: fp}, a.by, a.to); !errors.As(err, &refused) {
+	if _, err := Rekey(context.Background(), []string{f.drive}, Wanted{Expect: fp}, a.by, a.to); !errors.As(err, &refused) {
 		t.Errorf("two at once: %v", err)
 	}
 	if err := errors.Join(unlock(), s.dir.Close()); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Rekey(context.Background(), f.drive, Wanted{Expect: fp}, a.by, a.to); err != nil {
+	if _, err := Rekey(context.Background(), []string{f.drive}, Wanted{Expect: fp}, a.by, a.to); err != nil {
 		t.Error(err)
 	}
 }

@@ -28,11 +28,11 @@ func steps(t testing.TB, dir string, who, to someone) (*seals, []step) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	files, err := s.newKeys(key, to.to)
+	files, err := s.newKeys(key, s.lastKey(), to.to)
 	if err != nil {
 		t.Fatal(err)
 	}
-	list, err := s.rekeySteps(now, files)
+	list, err := s.rekeySteps(now, s.lastKey()+1, files)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -106,7 +106,7 @@ func TestRekeyCrash(t *testing.T) {
 				continue // the rest is the same for all; a third of them will do
 			}
 			if m < again {
-				if _, err := Rekey(context.Background(), twice, Wanted{Expect: fp}, a.by, c.to); err != nil {
+				if _, err := Rekey(context.Background(), []string{twice}, Wanted{Expect: fp}, a.by, c.to); err != nil {
 					t.Fatalf("after %d and %d changes: %v", n, m, err)
 				}
 			}
@@ -152,7 +152,7 @@ func TestPlantedKey(t *testing.T) {
 			if c.fault == "" && !errors.As(err, &begun) || c.fault != "" && (!errors.As(err, &damage) || !strings.Contains(err.Error(), c.fault)) {
 				t.Errorf("got %v, want %q", err, c.fault)
 			}
-			if _, err := Rekey(context.Background(), dir, Wanted{Expect: fp}, a.by, a.to); err != nil {
+			if _, err := Rekey(context.Background(), []string{dir}, Wanted{Expect: fp}, a.by, a.to); err != nil {
 				t.Fatal(err)
 			}
 			mustVerify(t, dir, fp)

@@ -45,7 +45,7 @@ func TestSign(t *testing.T) {
 		t.Fatalf("%v: %+v", err, done)
 	}
 	same(t, f.drive, before)
-	if _, err := Rekey(t.Context(), f.drive, Wanted{Trust: both}, who.by, later.to); err != nil {
+	if _, err := Rekey(t.Context(), []string{f.drive}, Wanted{Trust: both}, who.by, later.to); err != nil {
 		t.Fatal(err)
 	}
 	check()
@@ -208,7 +208,7 @@ func TestSignCrash(t *testing.T) {
 				if n == 5 {
 					crashAgain(t, dir, n, func(dir string, k int) int { return crash(t, dir, who, later, k) })
 				}
-				if _, err := Rekey(t.Context(), dir, Wanted{}, who.by, later.to); err != nil {
+				if _, err := Rekey(t.Context(), []string{dir}, Wanted{}, who.by, later.to); err != nil {
 					t.Fatalf("rekey after %d changes: %v", n, err)
 				}
 				mustVerify(t, dir, fp)

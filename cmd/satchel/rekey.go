@@ -14,20 +14,21 @@ func newRekey(a *app) *cobra.Command {
 	var reader readerFlags
 	var to recipientFlags
 	cmd := &cobra.Command{
-		Use:   "rekey -i KEY -r RECIPIENT DIR",
+		Use:   "rekey -i KEY -r RECIPIENT DIR [DIR ...]",
 		Short: "Let someone else open a bundle too",
 		Long: `rekey opens the bundle in DIR with a key that it has (-i, --passphrase or
 --passphrase-file) and adds recipients (-r, -R, --new-passphrase or
 --new-passphrase-file). It writes only small files: what the bundle carries and
 its fingerprint stay as they are, and whoever could open it still can. It never
-takes a recipient away. If it is interrupted, run it again to complete it.
+takes a recipient away. If it is interrupted, run it again to complete it. Of a bundle
+on several drives all must be there: name the directory of each.
 
 Post-quantum and classic recipients are never mixed in one bundle.`,
 		Example: `  satchel rekey -i inside.key -r age1... /run/media/me/drive
   satchel rekey -i inside.key --new-passphrase /run/media/me/drive`,
-		Args: exactly(1, "one directory"),
+		Args: someDirectories,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return runRekey(cmd.Context(), a, reader, to, args[0])
+			return runRekey(cmd.Context(), a, reader, to, args)
 		},
 	}
 	addKeyFlags(cmd.Flags(), &reader)
@@ -35,7 +36,7 @@ Post-quantum and classic recipients are never mixed in one bundle.`,
 	return cmd
 }
 
-func runRekey(ctx context.Context, a *app, reader readerFlags, flags recipientFlags, dir string) error {
+func runRekey(ctx context.Context, a *app, reader readerFlags, flags recipientFlags, dirs []string) error {
 	ui := a.ui(ctx)
 	to, err := flags.parse(ui)
 	if err != nil {
@@ -48,16 +49,15 @@ func runRekey(ctx context.Context, a *app, reader readerFlags, flags recipientFl
 	if err != nil {
 		return err
 	}
-	dirs, err := a.choose(ctx, []string{dir}, wanted{want.Expect, reader.bundle, want.Trust})
+	dirs, err = a.choose(ctx, dirs, wanted{want.Expect, reader.bundle, want.Trust})
 	if err != nil {
 		return err
 	}
-	dir = dirs[0]
-	hold, err := bundle.HoldBundle(dir, a.journals(), a.command())
+	hold, err := bundle.HoldBundle(dirs[0], a.journals(), a.command())
 	if as[*bundle.RefusedError](err) {
 		return err
 	}
-	done, err := bundle.Rekey(ctx, dir, want, ids, to)
+	done, err := bundle.Rekey(ctx, dirs, want, ids, to)
 	if err = errors.Join(err, hold.Close()); err != nil {
 		return err
 	}
