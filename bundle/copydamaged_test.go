@@ -146,3 +146,42 @@ func TestCopyLost(t *testing.T) {
 	}
 	unfinishedIn(t, dir)
 }
+
+// TestLinkDamaged: of what is sent in parts, all that is damaged is named, and nothing is sent; of
+// what is whole files, the rest is.
+func TestLinkDamaged(t *testing.T) {
+	t.Parallel()
+	f := newSmall(t, false)
+	f.pack(t)
+	segs, all := segmentFiles(t, f.drive), files(t, f.drive)
+	slices.SortFunc(segs, func(a, b string) int { return len(all[b]) - len(all[a]) }) // the largest are cut
+	for _, name := range segs[:2] {
+		write(t, f.drive, map[string][]byte{name: flipped(all[name], len(all[name])*4)})
+	}
+	write(t, f.drive, map[string][]byte{segs[2]: all[segs[2]][:10]})
+	from, err := f.original(t)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = OpenLink(t.Context(), []*Original{from}, 64<<10, func(int64) {})
+	for _, name := range segs[:3] {
+		if err == nil || !strings.Contains(err.Error(), name) {
+			t.Errorf("%s is not named: %v", name, err)
+		}
+	}
+	l, err := OpenLink(t.Context(), []*Original{from}, MaxLinkFile, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	damage, ok := errors.AsType[*DamageError](l.Send(t.Context(), dir, l.All(), LinkOptions{}))
+	if !ok || len(damage.Faults) != 3 {
+		t.Errorf("sending what is damaged: %v", damage)
+	}
+	if sent, err := filepath.Glob(filepath.Join(dir, "*.dat")); err != nil || len(sent) != len(l.Files)-3 {
+		t.Errorf("sent %d of %d, %v", len(sent), len(l.Files), err)
+	}
+	if err := from.Close(); err != nil {
+		t.Fatal(err)
+	}
+}

@@ -16,7 +16,6 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/satchel-airgap/satchel/bundle/internal/media"
 	"github.com/satchel-airgap/satchel/bundle/internal/seal"
 )
 
@@ -310,6 +309,7 @@ func parseLink(body []byte) (*Link, error) {
 // just read of them. The error is a *[DamageError] if one of them is not as it was written.
 func OpenLink(ctx context.Context, from []*Original, most int64, progress func(bytes int64)) (*Link, error) {
 	l := &Link{Bundle: from[0].Bundle}
+	var found error // a manifest cannot say what the parts of a damaged file must be
 	for _, o := range from {
 		for name, fault := range o.lost {
 			if turn(name) > turnContent {
@@ -326,7 +326,9 @@ func OpenLink(ctx context.Context, from []*Original, most int64, progress func(b
 				body, err = o.read(f)
 				d.small[f.Name] = body
 			case f.Size > most:
-				d.parts[f.Name], err = hashParts(ctx, o, f, most, progress)
+				if d.parts[f.Name], err = hashParts(ctx, o, f, most, progress); isDamage(err) {
+					found, err = also(found, err), nil
+				}
 			}
 			if err != nil {
 				return nil, err
@@ -336,6 +338,9 @@ func OpenLink(ctx context.Context, from []*Original, most int64, progress func(b
 			d.parts = nil
 		}
 		l.drives = append(l.drives, d)
+	}
+	if found != nil {
+		return nil, found
 	}
 	slices.SortFunc(l.drives, func(a, b *linkDrive) int { return cmp.Compare(a.number, b.number) })
 	return l, l.build(most)
@@ -353,6 +358,9 @@ func (d *Original) Cut(most int64) (bytes int64) {
 
 // hashParts hashes the parts of a file, and the whole: parts of what is damaged would fit.
 func hashParts(ctx context.Context, o *Original, f seal.File, most int64, progress func(int64)) (sums []string, err error) {
+	if fault, lost := o.lost[f.Name]; lost {
+		return nil, damageOf(o.Dir, []Fault{fault})
+	}
 	file, err := o.open(f.Name)
 	if err != nil {
 		return nil, err
@@ -366,7 +374,7 @@ func hashParts(ctx context.Context, o *Original, f seal.File, most int64, progre
 			return nil, werr
 		}
 		if rerr != nil {
-			return nil, &media.Error{Op: "read", Path: o.dir.Path() + "/" + f.Name, Err: rerr}
+			return nil, cmp.Or(o.dir.Gone(seal.DriveName, rerr), damageOf(o.Dir, []Fault{{f.Name, "cannot be read: " + rerr.Error()}}))
 		}
 		sums = append(sums, sum)
 	}
@@ -374,6 +382,11 @@ func hashParts(ctx context.Context, o *Original, f seal.File, most int64, progre
 		return nil, damageOf(o.Dir, []Fault{{f.Name, "has changed: its SHA-256 differs from the recorded one"}})
 	}
 	return sums, nil
+}
+
+func isDamage(err error) bool {
+	_, ok := errors.AsType[*DamageError](err)
+	return ok
 }
 
 // linkNumber reads the number from the name that a link file has, or had.

@@ -34,7 +34,7 @@ func TestHintOffersGoodCopies(t *testing.T) {
 				t.Errorf("%s, %s copy: %v", name, what, err)
 				continue
 			}
-			if offered := strings.Contains(damage.Hint(), "second cop"); offered != (what == "good") {
+			if offered := strings.Contains(damage.Hint(), "the bundle has "); offered != (what == "good") {
 				t.Errorf("%s, %s copy: %v: %s", name, what, err, damage.Hint())
 			}
 		}

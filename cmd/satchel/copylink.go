@@ -111,7 +111,11 @@ func runLink(ctx context.Context, a *app, o copyOptions, src []string) error {
 	if err != nil {
 		return err
 	}
-	a.info("written for the link into %s: %s, and the manifest", o.link.dir, text.Count(done.Files, "file", "files"))
+	wrote := "the manifest"
+	if done.Files > 0 {
+		wrote = text.Count(done.Files, "file", "files") + ", and the manifest"
+	}
+	a.info("written for the link into %s: %s", o.link.dir, wrote)
 	if done.Fingerprint == "" {
 		a.info("no fingerprint is printed: it is of the seal, which is on the last drive")
 		return nil

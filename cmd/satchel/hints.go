@@ -45,6 +45,9 @@ func hints(err error) (list []string) {
 			continue
 		}
 		hint := withFlags(e)
+		if damage, ok := e.(*bundle.DamageError); ok && as[*listedError](err) { //nolint:errorlint it is unwrapped here
+			hint = listedHint(err, damage)
+		}
 		if uncompared {
 			hint = strings.NewReplacer("; it resumes where it stopped", "", "; what is done is not done again", "").Replace(hint) // the bundle is finished: nothing was stopped
 		}
@@ -82,6 +85,15 @@ func hints(err error) (list []string) {
 		list = append(list, "or finish without such images, which are then listed (--keep-going)")
 	}
 	return list
+}
+
+// listedHint is what damage that verify has listed says to do now: nothing where verify has said
+// what can be repaired.
+func listedHint(err error, damage *bundle.DamageError) string {
+	if listed, _ := errors.AsType[*listedError](err); listed.Hint() != "" && !damage.Whole {
+		return ""
+	}
+	return damage.Hint()
 }
 
 // withFlags is what one error says to do now, with the flags that do it.
@@ -152,6 +164,10 @@ func flagsFor(err error) string {
 	case *bundle.DriveError:
 		if errors.Is(e.Err, syscall.EFBIG) {
 			return "--segment-size SIZE"
+		}
+	case *bundle.DamageError:
+		if !e.Whole {
+			return "satchel repair " + shellWords([]string{cmp.Or(e.Dir, "DIR")})
 		}
 	case *bundle.PlainError:
 		return "--allow-unencrypted"

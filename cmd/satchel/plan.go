@@ -200,6 +200,7 @@ func runPlan(cmd *cobra.Command, a *app, o planOptions) error {
 	if err != nil {
 		return err
 	}
+	rep.Media = o.volumes.media.Name
 	if err := o.pin.write(a, o.config, rep); err != nil {
 		return err
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/satchel-airgap/satchel/bundle"
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/plan"
+	"github.com/satchel-airgap/satchel/cmd/satchel/internal/profile"
 	"github.com/satchel-airgap/satchel/manifests"
 	"github.com/satchel-airgap/satchel/oci"
 	"github.com/satchel-airgap/satchel/oci/text"
@@ -63,8 +64,12 @@ func printPlan(w io.Writer, r *plan.Report, images bool, v view) error {
 		}
 		p.printf("%s%s can be rebuilt\n", head, has)
 	}
+	volume := volumeOf(r.Media)
 	for i, d := range r.Drives {
 		head := "drives      "
+		if volume == "disc" {
+			head = "discs       "
+		}
 		if i > 0 {
 			head = "          or"
 		}
@@ -74,7 +79,7 @@ func printPlan(w io.Writer, r *plan.Report, images bool, v view) error {
 			p.printf("%s %d of %s\n", head, d.Count, formatDrive(d.Size))
 		}
 	}
-	p.spread(r.Spread)
+	p.spread(r.Spread, volume)
 	p.next(r.Stream)
 	if r.Time != nil {
 		p.printf("time         %s\n", formatTime(r.Time))
@@ -85,13 +90,21 @@ func printPlan(w io.Writer, r *plan.Report, images bool, v view) error {
 	return p.err
 }
 
+// volumeOf is what a person calls one of the media.
+func volumeOf(media string) string {
+	if p, err := profile.Parse(media); err == nil && p.Disc() {
+		return "disc"
+	}
+	return "drive"
+}
+
 // spread says what each of several drives gets.
-func (p *printer) spread(s *plan.Spread) {
+func (p *printer) spread(s *plan.Spread, volume string) {
 	if s == nil {
 		return
 	}
 	for _, d := range s.Drives {
-		p.printf("   drive %2d  %s, %s, %s\n", d.Drive, bundle.FormatSize(d.Bytes), text.Count(d.Segments, "segment", "segments"), text.Count(d.Blobs, "blob", "blobs"))
+		p.printf("   %5s %2d  %s, %s, %s\n", volume, d.Drive, bundle.FormatSize(d.Bytes), text.Count(d.Segments, "segment", "segments"), text.Count(d.Blobs, "blob", "blobs"))
 	}
 	p.printf("             each with %s, of the 100 that a bundle may have; manifests are on the last one\n", text.Count(s.Lanes, "lane", "lanes"))
 }

@@ -36,7 +36,7 @@ func (e *DamageError) Hint() string {
 	if e.Err.Whole {
 		return ""
 	}
-	return fmt.Sprintf("copy the same bundle from another place into %s: only what is missing there is written. Or see what can be rebuilt: satchel repair %s", e.Dir, e.Err.Dir)
+	return fmt.Sprintf("copy the same bundle from another place into %s: only what is missing there is written", e.Dir)
 }
 
 // sayDamaged warns of what is wrong in the directories before they are copied: what comes right

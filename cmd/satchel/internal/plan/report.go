@@ -21,6 +21,7 @@ type Report struct {
 	Parts    []Part                     `json:"parts,omitempty"`   // with --since: what is new, and what left out
 	Carried  Carried                    `json:"carried"`
 	Written  Written                    `json:"written"`
+	Media    string                     `json:"media,omitempty"` // kind of medium that the drives are, if one was named
 	Drives   []Drive                    `json:"drives"`
 	Spread   *Spread                    `json:"spread,omitempty"` // with --drive-size: what each of several drives gets
 	Time     *FetchTime                 `json:"time,omitempty"`   // with --rate
