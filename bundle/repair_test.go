@@ -177,7 +177,12 @@ func TestRepairBursts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for trial, burst := range []int{512, 4096, 1 << 20, 512, 4096, 1 << 20} {
+	bursts := []int{512, 4096, 1 << 20}
+	n := 2
+	if soak() {
+		n = 40
+	}
+	for trial, burst := range slices.Repeat(bursts, n) {
 		rnd := rand.New(rand.NewPCG(3, uint64(trial)))
 		s.restore(t)
 		for _, g := range p.Groups {

@@ -198,16 +198,14 @@ func (d *drives) pulled(of []*stick, more int64, args []string) []*stick {
 	return list
 }
 
-// pullEach runs a command that writes to the drives in all slots, until each was pulled once. If
-// away has it, the command is run while they are away, too.
-func (d *drives) pullEach(args []string, away bool) {
+// pullEach runs a command that writes to the drives in all slots, until each was pulled once, and
+// again while they are away.
+func (d *drives) pullEach(args []string) {
 	d.t.Helper()
 	most := int64(300 << 10) // the first one has nothing yet when it is pulled
 	for left := slices.Clone(d.sticks); len(left) > 0; most = 600 << 10 {
 		list := d.pulled(left, most, args)
-		if away {
-			d.run(args...).want(exitDrive)
-		}
+		d.run(args...).want(exitDrive)
 		for _, s := range list {
 			s.put(d.slots[slices.Index(d.sticks, s)])
 		}
@@ -229,7 +227,7 @@ func TestExFATThreeSlots(t *testing.T) {
 	d := newDrives(t, 98)
 	d.put(0, 1, 2)
 	pack := d.pack(append([]string{"--segment-size", "1MiB", "--lanes", "1"}, d.slots[1:]...)...)
-	d.pullEach(pack, true)
+	d.pullEach(pack)
 	fp := strings.TrimSpace(d.run(pack...).want(exitOK).says("resuming").stdout)
 	d.run(append([]string{"verify", "--expect", fp}, d.slots...)...).want(exitOK)
 
@@ -238,7 +236,7 @@ func TestExFATThreeSlots(t *testing.T) {
 	d.newSticks("copy")
 	d.put(0, 1, 2)
 	again := append([]string{"copy", "--limit-rate", "8MiB", disk}, d.slots...)
-	d.pullEach(again, false)
+	d.pullEach(again)
 	d.run(again...).want(exitOK).says("resuming")
 
 	for n, order := range ordersOf3() {

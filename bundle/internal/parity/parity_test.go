@@ -192,7 +192,11 @@ func damage(rnd *rand.Rand, d drive, name string) {
 // more than M bad shards is in, and the rest is named.
 func TestScattered(t *testing.T) {
 	t.Parallel()
-	for trial := range 40 {
+	trials := 40
+	if soak() {
+		trials = 1000
+	}
+	for trial := range trials {
 		rnd := rand.New(rand.NewPCG(2, uint64(trial)))
 		const shard = 4096
 		sizes := make([]int, 6)
