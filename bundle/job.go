@@ -67,7 +67,7 @@ func (j Job) Check() error {
 	if j.Plain && len(j.Recipients) > 0 {
 		return errors.New("recipients are given for a bundle that is not encrypted")
 	}
-	if err := j.Supplement.check(j); err != nil {
+	if err := j.Supplement.Fits(j); err != nil {
 		return err
 	}
 	if !j.Plain && len(j.Recipients) == 0 {

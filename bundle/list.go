@@ -21,6 +21,7 @@ type Found struct {
 	Sequence    int         // as its seal has it
 	Fingerprint Fingerprint // of the seal
 	Signed      []Signed    // who has signed it, by their keys; nobody has asked whose they are
+	Supplements string      // the ID of the damaged bundle that it supplements; "" for none
 	Plain       bool        // it is not encrypted
 	Size        int64       // bytes of its files
 	Drive, Of   int         // which drive of how many it is; 0 for a bundle of one. Only the last one has a fingerprint
@@ -120,7 +121,7 @@ func (p location) describe() Found {
 		return f
 	}
 	f.Bundle, f.Created, f.Sequence, f.Fingerprint = s.bundle.Bundle, s.bundle.Created, s.bundle.Sequence, s.finger
-	f.Stream, f.Signed, f.Plain = streamOf(s.bundle), s.signed(), s.plain()
+	f.Stream, f.Signed, f.Plain, f.Supplements = streamOf(s.bundle), s.signed(), s.plain(), supplements(s.bundle)
 	f.Err = errors.Join(s.usable(), s.dir.Close())
 	f.Size = p.size()
 	return f

@@ -41,7 +41,7 @@ func (e *RepairError) Error() string {
 
 // Hint says what to do now.
 func (e *RepairError) Hint() string {
-	return "take another copy of the bundle, or pack again; nothing that was whole has been changed"
+	return "take another copy of the bundle; or have the host that packed it make a supplement: satchel verify --lost FILE lists what that needs; nothing that was whole has been changed"
 }
 
 // Permanent is true: trying again does not bring the bytes back.

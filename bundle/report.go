@@ -18,6 +18,7 @@ type Report struct {
 	Stream            Stream    // that it belongs to, the zero value if to none
 	Sequence          int
 	Fingerprint       Fingerprint   // of the seal; "" if only its second copy can be read, or the last drive is not here
+	Supplements       string        // the ID of the damaged bundle that it supplements; "" for none
 	Plain             bool          // it is not encrypted
 	Files             int           // files of the bundle that were looked at
 	Bytes             int64         // in them
@@ -235,6 +236,7 @@ func (o *opened) describe(r *Report) {
 		return
 	}
 	r.Dir, r.Bundle, r.Created, r.Fingerprint = o.last.dir.Path(), o.last.bundle.Bundle, o.last.bundle.Created, o.last.finger
+	r.Supplements = supplements(o.last.bundle)
 	r.Stream, r.Sequence, r.Signed = streamOf(o.last.bundle), o.last.bundle.Sequence, o.last.signed()
 	if o.last.second {
 		r.Fingerprint = "" // a copy alone shows nothing of that

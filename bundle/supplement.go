@@ -178,8 +178,8 @@ func (s *Supplement) keep(st *journal.State, gone map[string]bool) {
 // Has reports whether the damaged bundle still has a blob, so that its supplement need not.
 func (s *Supplement) Has(d digest.Digest) bool { return s.kept[d] }
 
-// check refuses a job that does not fit what it supplements.
-func (s *Supplement) check(j Job) error {
+// Fits refuses a job that is encrypted where the damaged bundle is not, or the other way round.
+func (s *Supplement) Fits(j Job) error {
 	switch {
 	case s == nil || s.Plain == j.Plain:
 		return nil

@@ -81,8 +81,14 @@ func (e *otherFingerprintError) Hint() string {
 	return "name the fingerprint of the supplement: it binds that of the damaged bundle too"
 }
 
-// Unwrap is the fingerprint that differs.
-func (e *otherFingerprintError) Unwrap() error { return e.FingerprintError }
+// As says that it is a fingerprint that differs.
+func (e *otherFingerprintError) As(target any) bool {
+	wrong, ok := target.(**FingerprintError)
+	if ok {
+		*wrong = e.FingerprintError
+	}
+	return ok
+}
 
 // expectedOther explains a fingerprint that is of the damaged bundle.
 func expectedOther(err error, beside *located, want Wanted) error {
@@ -239,11 +245,11 @@ func (s *driveDir) hasKept(idx *index.Index) error {
 		size, err := s.dir.Stat(seg.Name)
 		switch {
 		case missing(err):
-			faults = append(faults, Fault{seg.Name, "is missing, and "+notSupplied})
+			faults = append(faults, Fault{seg.Name, "is missing, and " + notSupplied})
 		case err != nil:
 			return s.unreadable(seg.Name, err)
 		case size != seg.Size:
-			faults = append(faults, Fault{seg.Name, "has another length than it had, and "+notSupplied})
+			faults = append(faults, Fault{seg.Name, "has another length than it had, and " + notSupplied})
 		}
 	}
 	if faults == nil {

@@ -151,6 +151,8 @@ type picked struct {
 	bundle string   // its ID, "" if that cannot be read
 	of     int      // how many drives it has; 0 for one
 	dirs   []string // of its drives
+
+	supplements string // the damaged bundle that it supplements, "" for none
 }
 
 // choose gives the directories of the bundle that a reader means by dirs: the only one there
@@ -186,6 +188,9 @@ func (a *app) chooseEach(ctx context.Context, dirs []string, w wanted, one bool)
 			continue
 		}
 		of[i].dirs = append(of[i].dirs, p.dirs...)
+	}
+	if !one {
+		of = pairs(of)
 	}
 	for _, p := range of {
 		all = append(all, p.dirs)
@@ -235,7 +240,7 @@ func (a *app) pick(ctx context.Context, dir string, w wanted) (picked, error) {
 		return picked{}, best.Err // it says who writes it
 	}
 	a.warnInUse(best)
-	p := picked{bundle: best.Bundle, of: best.Of, dirs: []string{a.chosen(dir, best)}}
+	p := picked{bundle: best.Bundle, of: best.Of, supplements: best.Supplements, dirs: []string{a.chosen(dir, best)}}
 	for _, d := range drives[best.Dir] {
 		p.dirs = append(p.dirs, d.Dir)
 	}

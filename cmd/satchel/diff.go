@@ -98,7 +98,7 @@ func (o diffOptions) compare(ctx context.Context, a *app, args []string) (c *cha
 	if err != nil {
 		return nil, err
 	}
-	dirs, err := a.choose(ctx, args[:1], wanted{want.Expect, o.reader.bundle, want.Trust})
+	dirs, err := a.chooseToRead(ctx, args[:1], wanted{want.Expect, o.reader.bundle, want.Trust})
 	if err != nil {
 		return nil, err
 	}
@@ -110,7 +110,7 @@ func (o diffOptions) compare(ctx context.Context, a *app, args []string) (c *cha
 	if since != nil {
 		return changes.ToReceipt(ctx, r, since, o.moveTagsBack), nil
 	}
-	if dirs, err = a.choose(ctx, args[1:], wanted{}); err != nil {
+	if dirs, err = a.chooseToRead(ctx, args[1:], wanted{}); err != nil {
 		return nil, err
 	}
 	other, err := a.openBundle(ctx, dirs, bundle.Wanted{Trust: want.Trust, Plain: want.Plain}, ids)

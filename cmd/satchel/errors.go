@@ -97,7 +97,7 @@ func exitCode(err error) int {
 		return exitUsage
 	case errors.Is(err, bundle.ErrWrongKey), errors.Is(err, bundle.ErrNoKey), as[*bundle.SignerError](err):
 		return exitKey
-	case as[*bundle.UnfinishedError](err), as[*unpack.BaselineError](err), as[*serve.LackingError](err), as[*bundle.FingerprintError](err), as[*bundle.RekeyError](err), as[*bundle.SigningError](err), as[*bundle.ParityError](err), as[*bundle.RepairError](err), as[*bundle.TrustError](err), as[*untrustedError](err), as[*bundle.PlainError](err):
+	case as[*bundle.UnfinishedError](err), as[*unpack.BaselineError](err), as[*serve.LackingError](err), as[*bundle.FingerprintError](err), as[*bundle.RekeyError](err), as[*bundle.SigningError](err), as[*bundle.ParityError](err), as[*bundle.RepairError](err), as[*bundle.TrustError](err), as[*untrustedError](err), as[*bundle.PlainError](err), as[*bundle.AloneError](err):
 		return exitDamaged
 	case as[*bundle.SpaceError](err), as[*bundle.NoBundleError](err), as[*bundle.MissingError](err), as[*bundle.WrongDriveError](err), as[*bundle.AwayError](err), as[*bundle.ForeignDriveError](err), as[*bundle.DriveError](err), as[*bundle.TooLargeError](err),
 		as[*bundle.MountError](err), as[*bundle.StateError](err), as[*serve.StateError](err), as[*cache.Error](err), as[*limitError](err), as[*tempError](err), as[*logSpaceError](err), as[*manifests.TempError](err),
@@ -114,7 +114,7 @@ func exitCode(err error) int {
 // isUsage reports whether an error is of what was typed or configured.
 func isUsage(err error) bool {
 	var signer *bundle.SignerError
-	return errors.As(err, &signer) && signer.Input || as[*bundle.TrustFileError](err) || as[*usageError](err) || as[*copying.CountError](err) || as[*pack.SizeError](err) || as[*bundle.LinkListError](err) || as[*notAdoptedError](err) || as[*gaps.FileError](err) || as[*hub.FileError](err) || as[*prepare.ListError](err) || as[*outdir.RefusedError](err) ||
+	return errors.As(err, &signer) && signer.Input || as[*bundle.TrustFileError](err) || as[*usageError](err) || as[*copying.CountError](err) || as[*pack.SizeError](err) || as[*bundle.LinkListError](err) || as[*bundle.ListError](err) || as[*bundle.NoJournalError](err) || as[*bundle.SupplementError](err) || as[*pack.OtherConfigError](err) || as[*notAdoptedError](err) || as[*gaps.FileError](err) || as[*hub.FileError](err) || as[*prepare.ListError](err) || as[*outdir.RefusedError](err) ||
 		as[*manifests.ConfigError](err) || as[*manifests.InputError](err) || as[*manifests.NoReleaseError](err) || as[*manifests.NoOperatorError](err) || as[*manifests.DraftError](err) || as[*inuse.FileError](err) || as[*clusters.FileError](err) || as[*manifests.SiteError](err) || as[*manifests.ChartError](err) ||
 		as[*pack.ChangedError](err) || as[*bundle.RefusedError](err) || as[*bundle.NeedsError](err) || as[*bundle.MixedError](err) || as[*bundle.RecipientError](err) ||
 		as[*catalogs.ShrinkError](err) || as[*manifests.CatalogMergeError](err) || as[*unpack.LayoutError](err) || as[*oci.CollisionError](err) || as[*oci.UnsupportedError](err) || as[*oci.LayoutError](err) || as[*oci.VersionError](err) ||

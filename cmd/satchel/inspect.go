@@ -64,7 +64,7 @@ func runInspect(ctx context.Context, a *app, flags readerFlags, dirs []string, o
 	if err != nil {
 		return err
 	}
-	if dirs, err = a.choose(ctx, dirs, wanted{want.Expect, flags.bundle, want.Trust}); err != nil {
+	if dirs, err = a.chooseToRead(ctx, dirs, wanted{want.Expect, flags.bundle, want.Trust}); err != nil {
 		return err
 	}
 	r, err := a.openBundle(ctx, dirs, want, ids)
@@ -110,6 +110,7 @@ func printInspect(w io.Writer, r *inspect.Report, v view) error {
 	head.printf("bundle       %s, packed %s\n", r.Bundle, text.Minute(r.Created))
 	head.stream(r.Stream, r.Sequence)
 	head.printf("fingerprint  %s\n", r.Fingerprint.Grouped())
+	head.supplement(r.Supplement)
 	head.signed(signers(r.Signed))
 	head.encryption(r.NotEncrypted)
 	attached := report.CountAttached(r.Images)
@@ -144,6 +145,18 @@ func printInspect(w io.Writer, r *inspect.Report, v view) error {
 		head.printf("%s\n", text.Printable(inc.String()))
 	}
 	return head.err
+}
+
+// supplement says which bundle a supplement is of, and what of both is shown.
+func (p *printer) supplement(s *inspect.Supplement) {
+	switch {
+	case s == nil:
+	case s.Beside:
+		p.printf("supplement   %s, which the fingerprint is of: it makes bundle %s whole\n", s.Bundle, s.Of)
+		p.printf("damaged      %s, fingerprint %s\n", s.Of, s.Fingerprint.Grouped())
+	default:
+		p.printf("supplement   of bundle %s, fingerprint %s: it has what that one has lost\n", s.Of, s.Fingerprint.Grouped())
+	}
 }
 
 // leftBehind says what a bundle leaves out, and which bundles brought that, the newest first.

@@ -57,6 +57,7 @@ type listedBundle struct {
 	Drive        int            `json:"drive,omitempty"` // its number, in a bundle on several
 	Of           int            `json:"of,omitempty"`
 	Label        string         `json:"label,omitempty"`
+	Supplements  string         `json:"supplements,omitempty"`  // the damaged bundle that it is a supplement of
 	Running      bool           `json:"beingWritten,omitempty"` // by another process of this host
 	Problem      string         `json:"problem,omitempty"`
 }
@@ -85,6 +86,7 @@ func runList(a *app, dir, output string, wide bool) error {
 		if f.Of > 0 {
 			b.Drive, b.Of, b.Label = f.Drive, f.Of, bundle.DriveLabel{Bundle: f.Bundle, Number: f.Drive, Of: f.Of}.Label()
 		}
+		b.Supplements = f.Supplements
 		b.Stream, b.Signed = inStream(f.Stream), signers(f.Signed)
 		if f.Err != nil {
 			b.Problem = f.Err.Error()
@@ -133,6 +135,9 @@ func printList(w io.Writer, r listReport, v view) error {
 		rows = append(rows, []string{name, short(cmp.Or(b.Bundle, "-")), b.packed(), bundle.FormatSize(b.Bytes), b.sealed(), b.stream(), b.sequence()})
 		if b.Stream != nil {
 			fmt.Fprintf(streams, "%s: bundle %d of the stream %s\n", name, b.Sequence, b.Stream)
+		}
+		if b.Supplements != "" {
+			fmt.Fprintf(streams, "%s: a supplement of bundle %s: it has what that one has lost\n", name, b.Supplements)
 		}
 		if b.NotEncrypted {
 			fmt.Fprintf(problems, "%s: NOT ENCRYPTED\n", name)

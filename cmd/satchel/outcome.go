@@ -40,6 +40,7 @@ type packed struct {
 	ended
 	Bundle       string             `json:"bundle,omitempty"` // its ID
 	Dir          string             `json:"dir,omitempty"`
+	Supplements  string             `json:"supplements,omitempty"` // the bundle of which it has what that has lost
 	NotEncrypted bool               `json:"notEncrypted,omitempty"`
 	Fingerprint  bundle.Fingerprint `json:"fingerprint,omitempty"` // of what was read back
 	Stream       *bundle.Stream     `json:"stream,omitempty"`

@@ -44,6 +44,7 @@ type packOptions struct {
 	trust          trustFlags
 	catalog        string
 	output         string
+	supplement     bool // it is of repair --from-source: in no stream, and on one drive
 	extra          manifests.Extra
 	clusters       clusterFlags
 	registry       registryFlags
@@ -126,6 +127,14 @@ func (o packOptions) where() (oci.Mirror, error) {
 	return o.mirror.place("pack")
 }
 
+// command is the name of the command.
+func (o packOptions) command() string {
+	if o.supplement {
+		return "repair --from-source"
+	}
+	return "pack"
+}
+
 // job reads what the flags name and checks all of it.
 func (o packOptions) job(a *app, flags *pflag.FlagSet, ui *bundle.UI, dirs []string) (job pack.Options, err error) {
 	if job.Mirror, err = o.where(); err != nil {
@@ -141,7 +150,7 @@ func (o packOptions) job(a *app, flags *pflag.FlagSet, ui *bundle.UI, dirs []str
 	if job.Clusters, err = o.clusters.needs(a); err != nil {
 		return job, err
 	}
-	if job.Config, err = loadSet("pack", o.config, o.extra, job.Clusters); err != nil {
+	if job.Config, err = loadSet(o.command(), o.config, o.extra, job.Clusters); err != nil {
 		return job, err
 	}
 	if err := checkTemp(job.Config); err != nil {
@@ -151,14 +160,16 @@ func (o packOptions) job(a *app, flags *pflag.FlagSet, ui *bundle.UI, dirs []str
 	if err != nil {
 		return job, err
 	}
-	if err := checkRecipients(to, o.noEncryption); err != nil {
+	if err := checkRecipients(o.command(), to, o.noEncryption); err != nil {
 		return job, err
 	}
 	if o.parallelImages < 1 || o.parallelLayers < 1 {
 		return job, usage(errors.New("--parallel-images and --parallel-layers must be at least 1"), "")
 	}
-	if err := o.volumes.chooseFor(dirs, flags, job.Config); err != nil {
-		return job, err
+	if !o.supplement {
+		if err := o.volumes.chooseFor(dirs, flags, job.Config); err != nil {
+			return job, err
+		}
 	}
 	if err := checkGapsFile(o.gaps); err != nil {
 		return job, err
@@ -178,8 +189,10 @@ func (o packOptions) job(a *app, flags *pflag.FlagSet, ui *bundle.UI, dirs []str
 	} else if err != nil {
 		return job, usage(fmt.Errorf("write to the directory for journals: %w", err), "set XDG_STATE_HOME to a directory that this user may write to")
 	}
-	if err := o.join(a, &job); err != nil {
-		return job, err
+	if !o.supplement {
+		if err := o.join(a, &job); err != nil {
+			return job, err
+		}
 	}
 	if o.only != "" {
 		if job.Only, err = gaps.Read(o.only); err != nil {

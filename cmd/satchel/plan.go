@@ -117,7 +117,7 @@ func (o planOptions) job(cmd *cobra.Command, a *app, ui *bundle.UI) (job plan.Op
 		return job, err
 	}
 	if o.noEncryption {
-		if err := checkRecipients(to, true); err != nil {
+		if err := checkRecipients("plan", to, true); err != nil {
 			return job, err
 		}
 	}

@@ -19,6 +19,7 @@ type repairOptions struct {
 	to, expect, id, output string
 	yes                    bool
 	trust                  trustFlags
+	source                 sourceOptions
 }
 
 func newRepair(a *app) *cobra.Command {
@@ -35,21 +36,35 @@ rebuilt beside the damaged one, read again and compared with the seals before it
 takes its place, and nothing else is changed: the bundle never becomes worse. With
 --to it leaves DIR as it is and writes the whole bundle, repaired, into another
 directory; take that for a drive that is failing, or read-only. If it is interrupted,
-run it again.`,
+run it again.
+
+What no parity file brings back, the host that packed the bundle can send after it:
+with --from-source it fetches what is lost from the same registries, by digest, and
+writes it into DIR as a supplement, a bundle with a fingerprint of its own. --lost is the
+list that satchel verify --lost wrote inside, or the damaged bundle, if it came back.
+unpack takes the damaged bundle and the supplement together. Like pack, it resumes.`,
 		Example: `  satchel repair /run/media/me/drive
-  satchel repair --to /srv/bundles/repaired /run/media/me/drive`,
+  satchel repair --to /srv/bundles/repaired /run/media/me/drive
+  satchel repair --from-source -c imageset.yaml -r age1... --lost lost.txt /run/media/me/drive`,
 		Args: exactly(1, "one directory"),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := o.source.check(o); err != nil {
+				return err
+			}
+			if o.source.on {
+				return o.source.run(cmd, a, o, args[0])
+			}
 			return runRepair(cmd.Context(), a, o, args[0])
 		},
 	}
 	f := cmd.Flags()
 	f.Var(givenValue{&o.to, "DIR"}, "to", "leave the damaged bundle as it is, and write the repaired one into `DIR`")
-	f.BoolVar(&o.yes, "yes", false, "repair in place without asking")
+	f.BoolVar(&o.yes, "yes", false, "repair in place without asking; with --from-source, do not ask whether DIR is meant where it may not be the drive")
 	addExpect(f, &o.expect)
 	addTrustFlags(f, &o.trust)
 	addBundle(f, &o.id)
 	addOutput(cmd, &o.output)
+	addSource(cmd, &o.source)
 	return cmd
 }
 

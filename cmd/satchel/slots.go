@@ -159,7 +159,7 @@ func (s *driveSlots) ask(ctx context.Context, need []bundle.DriveLabel) error {
 func (a *app) openDrives(ctx context.Context, dirs []string, w wanted, want bundle.Wanted, ids []bundle.Identity) (*bundle.Reader, error) {
 	t := &terminal{}
 	for {
-		chosen, err := a.choose(ctx, dirs, w)
+		chosen, err := a.chooseToRead(ctx, dirs, w)
 		var r *bundle.Reader
 		if err == nil {
 			r, err = a.openBundle(ctx, chosen, want, ids)

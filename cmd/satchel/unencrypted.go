@@ -31,12 +31,12 @@ func addNoEncryption(f *pflag.FlagSet, plain *bool) {
 }
 
 // checkRecipients refuses to encrypt to nobody, and to encrypt to somebody what is not encrypted.
-func checkRecipients(to []bundle.Recipient, plain bool) error {
+func checkRecipients(command string, to []bundle.Recipient, plain bool) error {
 	switch {
 	case plain && len(to) > 0:
 		return usage(errors.New("--no-encryption and recipients are given, and only one of them can be meant"), "leave out --no-encryption to encrypt the bundle, or all recipients not to")
 	case !plain && len(to) == 0:
-		return usage(errors.New("pack needs a recipient"), "give recipients with -r age1... or -R FILE (satchel keygen creates one), or --passphrase")
+		return usage(errors.New(command+" needs a recipient"), "give recipients with -r age1... or -R FILE (satchel keygen creates one), or --passphrase")
 	}
 	return nil
 }

@@ -16,7 +16,7 @@ import (
 )
 
 func newVerify(a *app) *cobra.Command {
-	var output, expect, id string
+	var output, expect, id, lost string
 	var trust trustFlags
 	cmd := &cobra.Command{
 		Use:   "verify DIR [DIR ...]",
@@ -34,12 +34,13 @@ is an error then. A drive alone is checked by its own seal, and the report says
 which others were not looked at.`,
 		Args: someDirectories,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return runVerify(cmd.Context(), a, trust, args, expect, id, output)
+			return runVerify(cmd.Context(), a, trust, args, expect, id, output, lost)
 		},
 	}
 	addExpect(cmd.Flags(), &expect)
 	addTrustFlags(cmd.Flags(), &trust)
 	addBundle(cmd.Flags(), &id)
+	cmd.Flags().Var(givenValue{&lost, "FILE"}, "lost", "write the list of what the bundle has lost and repair cannot rebuild into `FILE`: for satchel repair --from-source on the host that packed it")
 	addOutput(cmd, &output)
 	return cmd
 }
@@ -70,6 +71,9 @@ type verifyReport struct {
 	Drives       []oneDrive         `json:"drives,omitempty"`            // of a bundle on several: those that were looked at
 	NotLookedAt  []oneDrive         `json:"notLookedAt,omitempty"`       // those that were not
 	Problem      string             `json:"problem,omitempty"`           // of several bundles: what is wrong with this one
+	Supplements  string             `json:"supplements,omitempty"`       // it is a supplement: the bundle of which it has what that has lost
+
+	lost bundle.Lost
 }
 
 type remedyReport struct {
@@ -106,7 +110,7 @@ func driveOf(d bundle.DriveLabel) oneDrive {
 	return oneDrive{Drive: d.Number, Of: d.Of, Label: d.Label()}
 }
 
-func runVerify(ctx context.Context, a *app, trust trustFlags, dirs []string, expect, id, output string) error {
+func runVerify(ctx context.Context, a *app, trust trustFlags, dirs []string, expect, id, output, lost string) error {
 	if err := a.tellMachines(output, &ended{}); err != nil { // until there is more to say
 		return err
 	}
@@ -117,6 +121,9 @@ func runVerify(ctx context.Context, a *app, trust trustFlags, dirs []string, exp
 	list, err := a.toVerify(dirs, wanted{want.Expect, id, want.Trust})
 	if err != nil {
 		return err
+	}
+	if len(list) > 1 && lost != "" {
+		return usage(errors.New("--lost is for one bundle, and there are several"), "name one by --bundle ID, or its directory")
 	}
 	if len(list) > 1 {
 		return a.verifyAll(ctx, dirs, list, want, output)
@@ -132,6 +139,9 @@ func runVerify(ctx context.Context, a *app, trust trustFlags, dirs []string, exp
 	rep, verr := a.verify(ctx, dirs, want)
 	if rep == nil {
 		return verr
+	}
+	if lost != "" {
+		verr = errors.Join(verr, a.writeLost(lost, rep))
 	}
 	if output == "table" {
 		return errors.Join(verr, printVerify(a.stdout, *rep))
@@ -161,7 +171,7 @@ func (a *app) verify(ctx context.Context, dirs []string, want bundle.Wanted) (*v
 	rep := &verifyReport{
 		Dir: r.Dir, Bundle: r.Bundle, Created: r.Created, Stream: inStream(r.Stream), Sequence: r.Sequence, Fingerprint: r.Fingerprint, OK: verr == nil, Files: r.Files, Bytes: r.Bytes,
 		Faults: []faultReport{}, Leftovers: r.Leftovers, Rekey: r.UnfinishedRekey, LineEnds: r.LineEnds, Renamed: r.Renamed,
-		NotEncrypted: r.Plain, Signed: signers(r.Signed), Signing: r.UnfinishedSigning, Adding: r.UnfinishedParity, Parity: r.Protection.String(), Remedies: remedies(r.Remedies), Unlisted: r.Unlisted,
+		Supplements: r.Supplements, lost: bundle.LostOf(r), NotEncrypted: r.Plain, Signed: signers(r.Signed), Signing: r.UnfinishedSigning, Adding: r.UnfinishedParity, Parity: r.Protection.String(), Remedies: remedies(r.Remedies), Unlisted: r.Unlisted,
 	}
 	for _, f := range r.Faults {
 		rep.Faults = append(rep.Faults, faultReport{f.File, f.What})
@@ -253,6 +263,7 @@ func printVerify(w io.Writer, r verifyReport) error {
 	if r.Fingerprint != "" {
 		p.printf("fingerprint  %s%s\n", r.Fingerprint.Grouped(), r.doubt())
 	}
+	p.supplements(r.Supplements)
 	p.signed(r.Signed)
 	p.encryption(r.NotEncrypted)
 	p.printf("files        %d, %s\n", r.Files, bundle.FormatSize(r.Bytes))

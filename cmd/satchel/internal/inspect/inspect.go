@@ -35,6 +35,7 @@ type Report struct {
 	Documents    []Document             `json:"documents,omitempty"`  // not among the images and blobs above
 	Away         []Away                 `json:"away,omitempty"`       // drives that are not here
 	Without      gaps.List              `json:"-"`                    // the images that need one of those
+	Supplement   *Supplement            `json:"supplement,omitempty"` // nil for a bundle that is none
 	// Catalogs is what is carried of each.
 	Catalogs []manifests.CatalogContents `json:"catalogs,omitempty"`
 }
@@ -54,6 +55,14 @@ type Away struct {
 	Images []oci.Ref `json:"images"` // that are not whole without it
 }
 
+// Supplement says of a supplement which bundle it is of.
+type Supplement struct {
+	Bundle      string             `json:"bundle"` // its own ID
+	Of          string             `json:"of"`     // the ID of the damaged one
+	Fingerprint bundle.Fingerprint `json:"ofFingerprint"`
+	Beside      bool               `json:"beside"` // both are read
+}
+
 // Run reads the manifests of a bundle and counts what they reach.
 func Run(ctx context.Context, r *bundle.Reader) (*Report, error) {
 	inv := r.Inventory()
@@ -62,6 +71,9 @@ func Run(ctx context.Context, r *bundle.Reader) (*Report, error) {
 		return nil, err
 	}
 	rep := &Report{Bundle: r.ID(), Created: r.Created(), Sequence: r.Sequence(), Fingerprint: r.Fingerprint(), Signed: r.Signed(), NotEncrypted: r.Plain()}
+	if s, ok := r.Supplement(); ok {
+		rep.Supplement = &Supplement{s.Bundle, s.Of, s.OfSeal, s.Beside}
+	}
 	if s := r.Stream(); s != (bundle.Stream{}) {
 		rep.Stream = &s
 	}

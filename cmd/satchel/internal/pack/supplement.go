@@ -33,7 +33,9 @@ func (e *OtherConfigError) Permanent() bool { return true }
 // supplement makes the job that of a supplement: what it is called, and from what.
 func (o *Options) supplement() error {
 	s := o.Supplement
-	if s.Config != o.Job.Config && s.File != o.Job.File {
+	merged := *o.Config
+	merged.Extra.Merge = !merged.Extra.Merge // as --since does; it changes nothing of what was pinned
+	if s.Config != o.Job.Config && s.File != o.Job.File && s.File != merged.Digest() {
 		return &OtherConfigError{File: o.File, Bundle: s.Bundle}
 	}
 	o.Job.Config = oci.Digest(fmt.Appendf(nil, "%s supplement of %s for %s", o.Job.Config, s.Fingerprint, s.Lost))
