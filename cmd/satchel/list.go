@@ -137,7 +137,7 @@ func printList(w io.Writer, r listReport, v view) error {
 			fmt.Fprintf(streams, "%s: bundle %d of the stream %s\n", name, b.Sequence, b.Stream)
 		}
 		if b.Supplements != "" {
-			fmt.Fprintf(streams, "%s: a supplement of bundle %s: it has what that one has lost\n", name, b.Supplements)
+			fmt.Fprintf(problems, "%s: a supplement of bundle %s: it has what that one has lost\n", name, b.Supplements)
 		}
 		if b.NotEncrypted {
 			fmt.Fprintf(problems, "%s: NOT ENCRYPTED\n", name)
