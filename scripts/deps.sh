@@ -13,6 +13,7 @@ package_of() {
 	apt:bsdtar) echo libarchive-tools ;;
 	apt:mount.exfat-fuse) echo exfat-fuse ;;
 	dnf:mount.exfat-fuse) echo fuse-exfat ;;
+	dnf:par2) echo par2cmdline ;;
 	*:fusermount3) echo fuse3 ;;
 	apt:script) echo bsdutils ;;
 	dnf:script) echo util-linux-script ;;
@@ -31,6 +32,7 @@ used_for() {
 	ssh-keygen) echo "of SSH keys and signatures" ;;
 	mkfs.exfat | mount.exfat-fuse) echo "on an exFAT drive" ;;
 	xorriso | genisoimage | bsdtar) echo "of discs" ;;
+	par2) echo "of speed beside par2cmdline (make bench)" ;;
 	strace) echo "of pack killed at system calls, of their order, and of what serve stores" ;;
 	fusermount3) echo "of a drive that is pulled" ;;
 	script) echo "on a terminal" ;;
@@ -57,7 +59,7 @@ case $(uname -m) in
 aarch64) other=qemu-x86_64-static ;;
 *) other=qemu-aarch64-static ;;
 esac
-programs="docker-registry skopeo podman age zstd tar curl ssh-keygen mkfs.exfat mount.exfat-fuse xorriso genisoimage bsdtar fusermount3 script strace gcc $other"
+programs="docker-registry skopeo podman age zstd tar curl ssh-keygen mkfs.exfat mount.exfat-fuse xorriso genisoimage bsdtar par2 fusermount3 script strace gcc $other"
 missing=
 for p in $programs; do
 	have "$p" || missing="$missing $p"

@@ -306,3 +306,14 @@ func TestReport(t *testing.T) {
 		}
 	}
 }
+
+// TestProtectionReport leaves out what was not measured.
+func TestProtectionReport(t *testing.T) {
+	u := usage{wall: time.Second, cpu: 2 * time.Second, peak: mib}
+	p := &protection{bytes: 100 * mib, lost: 2, satchel: [3]usage{u, u, u}, unpack: u}
+	var out bytes.Buffer
+	p.report(&out)
+	if s := out.String(); !strings.Contains(s, "satchel repair") || strings.Contains(s, "par2") || strings.Contains(s, "not encrypted") || !strings.Contains(s, "100") || !strings.Contains(s, "50") {
+		t.Error(s)
+	}
+}

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"strconv"
 	"sync"
+	"time"
 
 	"github.com/opencontainers/go-digest"
 	"github.com/satchel-airgap/satchel/oci"
@@ -17,12 +18,13 @@ import (
 // statsPath gives the number of upload bytes that the mirror has taken.
 const statsPath = "/bench/taken"
 
-// mirror is a registry that hashes uploads, forgets their bytes, and remembers
-// which repository has which digest. Manifests it keeps.
+// mirror is a registry that hashes uploads, forgets most of their bytes, and
+// remembers which repository has which digest. Manifests it keeps.
 type mirror struct {
 	mu        sync.Mutex
-	blobs     map[string]bool   // by REPO@DIGEST
-	manifests map[string]stored // by REPO@DIGEST and REPO:TAG
+	blobs     map[string]bool        // by REPO@DIGEST
+	manifests map[string]stored      // by REPO@DIGEST and REPO:TAG
+	kept      map[string]*remembered // by digest
 	uploads   map[string]*upload
 	started   int
 	taken     int64
@@ -36,11 +38,11 @@ type stored struct {
 // upload is one upload session; requests of a session come one after the other.
 type upload struct {
 	hash hash.Hash
-	size int64
+	remembered
 }
 
 func newMirror() *mirror {
-	return &mirror{blobs: map[string]bool{}, manifests: map[string]stored{}, uploads: map[string]*upload{}}
+	return &mirror{blobs: map[string]bool{}, manifests: map[string]stored{}, kept: map[string]*remembered{}, uploads: map[string]*upload{}}
 }
 
 func (m *mirror) ServeHTTP(w http.ResponseWriter, req *http.Request) {
@@ -61,7 +63,7 @@ func (m *mirror) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	case r.kind == "uploads":
 		m.upload(w, req, r)
 	case r.kind == "blobs":
-		m.head(w, req, r)
+		m.blob(w, req, r)
 	case req.Method == http.MethodPut:
 		m.putManifest(w, req, r)
 	default:
@@ -69,14 +71,18 @@ func (m *mirror) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	}
 }
 
-// head answers whether a blob is there. Its bytes are not.
-func (m *mirror) head(w http.ResponseWriter, req *http.Request, r route) {
-	if req.Method != http.MethodHead || !m.has(r.repo, r.name) {
+// blob answers whether a blob is there, and gives its bytes, as far as they are kept.
+func (m *mirror) blob(w http.ResponseWriter, req *http.Request, r route) {
+	m.mu.Lock()
+	kept := m.kept[r.name]
+	m.mu.Unlock()
+	if !m.has(r.repo, r.name) || kept == nil || req.Method != http.MethodHead && req.Method != http.MethodGet {
 		refuse(w, http.StatusNotFound, "BLOB_UNKNOWN")
 		return
 	}
 	w.Header().Set("Docker-Content-Digest", r.name)
-	w.WriteHeader(http.StatusOK)
+	w.Header().Set("Content-Type", "application/octet-stream")
+	http.ServeContent(w, req, "", time.Time{}, io.NewSectionReader(kept, 0, kept.size))
 }
 
 func (m *mirror) has(repo, digest string) bool {
@@ -133,8 +139,7 @@ func (m *mirror) upload(w http.ResponseWriter, req *http.Request, r route) {
 		refuse(w, http.StatusMethodNotAllowed, "UNSUPPORTED")
 		return
 	}
-	n, err := io.CopyBuffer(u.hash, req.Body, make([]byte, 256*kib))
-	u.size += n
+	n, err := io.CopyBuffer(io.MultiWriter(u.hash, u), req.Body, make([]byte, 256*kib))
 	m.mu.Lock()
 	m.taken += n
 	m.mu.Unlock()
@@ -153,7 +158,40 @@ func (m *mirror) upload(w http.ResponseWriter, req *http.Request, r route) {
 		refuse(w, http.StatusBadRequest, "DIGEST_INVALID")
 		return
 	}
+	m.mu.Lock()
+	m.kept[want] = &u.remembered
+	m.mu.Unlock()
 	m.commit(w, r.repo, want)
+}
+
+// maxKept is how many bytes of the beginning of a blob are kept.
+const maxKept = 64 * kib
+
+// remembered is what the mirror keeps of a blob: the beginning and the last byte, which unpack
+// asks for after a push. The rest reads as zeros.
+type remembered struct {
+	size  int64
+	first []byte
+	last  byte
+}
+
+func (b *remembered) Write(p []byte) (int, error) {
+	b.first = append(b.first, p[:min(len(p), maxKept-len(b.first))]...)
+	if b.size += int64(len(p)); len(p) > 0 {
+		b.last = p[len(p)-1]
+	}
+	return len(p), nil
+}
+
+func (b *remembered) ReadAt(p []byte, off int64) (int, error) {
+	clear(p)
+	if off < int64(len(b.first)) {
+		copy(p, b.first[off:])
+	}
+	if end := b.size - 1 - off; end >= 0 && end < int64(len(p)) {
+		p[end] = b.last
+	}
+	return len(p), nil
 }
 
 // putManifest keeps a manifest whose children the repository has.

@@ -24,6 +24,7 @@ type results struct {
 	pack, unpack     usage
 	packed, unpacked int64 // bytes written by each, see written
 	get, files, put  usage
+	protection       *protection
 }
 
 func run(ctx context.Context, o options, args []string) (err error) {
@@ -53,7 +54,9 @@ func run(ctx context.Context, o options, args []string) (err error) {
 	if err != nil {
 		return err
 	}
-	if !b.report(os.Stdout, r) {
+	good := b.report(os.Stdout, r)
+	r.protection.report(os.Stdout)
+	if !good {
 		return errors.New("a limit is broken")
 	}
 	return nil
@@ -94,6 +97,9 @@ func (b *bench) measureAll(ctx context.Context) (r results, err error) {
 		return r, err
 	}
 	if err := os.RemoveAll(filepath.Join(b.dir, "drive")); err != nil {
+		return r, err
+	}
+	if r.protection, err = b.measureParity(ctx, strings.TrimSpace(recipient.String())); err != nil {
 		return r, err
 	}
 	return r, b.measurePlain(ctx, &r)
