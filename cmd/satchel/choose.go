@@ -240,7 +240,7 @@ func (a *app) pick(ctx context.Context, dir string, w wanted) (picked, error) {
 		return picked{}, best.Err // it says who writes it
 	}
 	a.warnInUse(best)
-	p := picked{bundle: best.Bundle, of: best.Of, supplements: best.Supplements, dirs: []string{a.chosen(dir, best)}}
+	p := picked{bundle: best.Bundle, of: best.Of, supplements: best.Supplements, dirs: []string{a.chosen(dir, best, len(drives[best.Dir]))}}
 	for _, d := range drives[best.Dir] {
 		p.dirs = append(p.dirs, d.Dir)
 	}
@@ -283,13 +283,17 @@ func areDrives(list []bundle.Found) bool {
 	return true
 }
 
-// chosen gives the directory of a bundle, and names it if it is not the one that was given.
-func (a *app) chosen(dir string, f bundle.Found) string {
+// chosen gives the directory of a bundle, and names it if it is not the one that was given. more is
+// how many other drives of it are there.
+func (a *app) chosen(dir string, f bundle.Found, more int) string {
 	id := f.Bundle
 	if id == "" {
 		id = "without a readable ID"
 	}
-	if !isDir(f.Dir, dir) {
+	switch {
+	case more > 0:
+		a.info("bundle %s: %d of its %d drives are in %s", id, more+1, f.Of, text.Printable(dir))
+	case !isDir(f.Dir, dir):
 		a.info("bundle %s in %s", id, text.Printable(f.Dir))
 	}
 	return f.Dir

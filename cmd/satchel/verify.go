@@ -129,7 +129,9 @@ func runVerify(ctx context.Context, a *app, trust trustFlags, dirs []string, exp
 		return a.verifyAll(ctx, dirs, list, want, output)
 	}
 	if len(list) == 1 {
-		a.chosen(dirs[0], list[0].Found)
+		if len(list[0].more) == 0 { // else the report has a line for each drive
+			a.chosen(dirs[0], list[0].Found, 0)
+		}
 		dirs = list[0].dirs()
 		if as[*bundle.UnfinishedError](list[0].Err) {
 			return list[0].Err // it says who writes it
