@@ -56,7 +56,13 @@ func openDrive(p location, of *seal.Bundle) (*driveDir, error) {
 		if of != nil {
 			d.sum = of.Drives[p.drive-1]
 		}
-		return d.readEarlier(p)
+		if err := d.readEarlier(p); err != nil {
+			return err
+		}
+		if of != nil && len(d.drive.Files) > 0 && d.drive.Plain() != of.Has(seal.Plain) {
+			return d.damage(seal.DriveName, "and bundle.json disagree whether the bundle is encrypted", nil)
+		}
+		return nil
 	})
 }
 

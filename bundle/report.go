@@ -54,6 +54,8 @@ type opened struct {
 	drives []*driveDir
 	broken []DriveReport // of drives whose seals cannot be read: nothing else of them is known
 	names  []DriveLabel  // of all drives of a bundle of several
+
+	trusted []Signed // without the last drive: who is trusted and has signed the drive that was looked at last
 }
 
 // openToVerify opens the drives in dirs.
@@ -72,8 +74,8 @@ func openToVerify(dirs []string, want Wanted) (*opened, error) {
 
 // open opens each drive. One that is too damaged keeps nobody from looking at the others.
 func (o *opened) open(at located, want Wanted) error {
-	if at.last == nil && (want.Expect != "" || want.Trust != nil) {
-		return at.noLast("its fingerprint is compared, and who has signed it is found out, on the last drive")
+	if at.last == nil && want.Expect != "" {
+		return at.noLast("the fingerprint is compared on the last drive")
 	}
 	var of *seal.Bundle
 	if at.last != nil {
@@ -90,8 +92,14 @@ func (o *opened) open(at located, want Wanted) error {
 		if err := o.add(p, err, true); err != nil {
 			return err
 		}
-		if s != nil {
-			o.drives = append(o.drives, s)
+		if s == nil {
+			continue
+		}
+		o.drives = append(o.drives, s)
+		if o.last == nil && want.Trust != nil {
+			if o.trusted, err = s.trusts(want.Trust); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
@@ -232,7 +240,7 @@ func (o *opened) verify(ctx context.Context, opts VerifyOptions) (r *Report, fou
 // describe says which bundle it is.
 func (o *opened) describe(r *Report) {
 	if o.last == nil { // then an earlier one is here, which says how many there are
-		r.Bundle = o.names[0].Bundle
+		r.Bundle, r.Signed = o.names[0].Bundle, o.trusted
 		return
 	}
 	r.Dir, r.Bundle, r.Created, r.Fingerprint = o.last.dir.Path(), o.last.bundle.Bundle, o.last.bundle.Created, o.last.finger
@@ -250,7 +258,7 @@ func (r *Report) add(v *verification, err error) {
 	r.Faults, r.Leftovers = append(r.Faults, v.faults...), append(r.Leftovers, v.temps...)
 	r.UnfinishedRekey, r.UnfinishedSigning = append(r.UnfinishedRekey, v.pending...), append(r.UnfinishedSigning, v.signing...)
 	r.LineEnds, r.Unlisted, r.Renamed = append(r.LineEnds, v.crlf...), append(r.Unlisted, v.unlisted()...), r.Renamed || v.renamed
-	r.UnfinishedParity, r.Plain, r.Protection = append(r.UnfinishedParity, v.adding...), v.plain(), v.protection()
+	r.UnfinishedParity, r.Plain, r.Protection = append(r.UnfinishedParity, v.adding...), r.Plain || v.plain(), v.protection()
 	r.Drives = append(r.Drives, DriveReport{
 		DriveLabel: DriveLabel{v.drive.Bundle, v.drive.Drive, v.drive.Of}, Dir: v.dir.Path(), Files: v.files, Bytes: v.bytes, Faults: v.faults, Protection: r.Protection, Err: err,
 	})

@@ -230,10 +230,42 @@ func TestVerifyDrives(t *testing.T) {
 	if r, err := Verify(t.Context(), d, VerifyOptions{Expect: s.finger, Trust: trust}); err != nil || len(r.Signed) != 1 || r.Fingerprint != s.finger {
 		t.Errorf("%+v, %v", r, err)
 	}
-	for _, opts := range []VerifyOptions{{Expect: s.finger}, {Trust: trust}} {
-		var lost *AwayError
-		if _, err := Verify(t.Context(), d[:1], opts); !errors.As(err, &lost) || lost.Drives[0].Number != 3 {
-			t.Errorf("without the seal: %v", err)
+	var lost *AwayError
+	if _, err := Verify(t.Context(), d[:1], VerifyOptions{Expect: s.finger}); !errors.As(err, &lost) || lost.Drives[0].Number != 3 {
+		t.Errorf("without the seal: %v", err)
+	}
+}
+
+// TestTrustEarlierDrive checks who has signed a drive that is here without the last one.
+func TestTrustEarlierDrive(t *testing.T) {
+	t.Parallel()
+	signer, other := newSigner(t, 1), newSigner(t, 2)
+	s := newSeveral(t, false, signer.Signer)
+	alice := "alice " + signer.public
+	if r, err := Verify(t.Context(), s.dirs[:2], VerifyOptions{Trust: trustIn(t, 1, alice)}); err == nil || len(r.Signed) != 1 || r.Signed[0].Principals != "alice" {
+		t.Errorf("two drives: %+v, %v", r, err)
+	}
+	if r, err := Verify(t.Context(), s.dirs[:1], VerifyOptions{Trust: trustIn(t, 1, alice)}); err != nil || len(r.Signed) != 1 {
+		t.Errorf("%+v, %v", r, err)
+	}
+	copies := s.copies(t)
+	if err := os.Remove(filepath.Join(copies[0], seal.DriveName+".sig")); err != nil {
+		t.Fatal(err)
+	}
+	var damage *DamageError
+	if _, err := Verify(t.Context(), copies[:1], VerifyOptions{Trust: trustIn(t, 1, alice)}); !errors.As(err, &damage) {
+		t.Errorf("the signature is left in copy/ alone: %v", err)
+	}
+	for name, trust := range map[string]*Trust{
+		"somebody else":      trustIn(t, 1, "bob "+other.public),
+		"of bundles alone":   trustIn(t, 1, `alice namespaces="satchel-bundle" `+signer.public),
+		"for a time alone":   trustIn(t, 1, `alice valid-before="20991231" `+signer.public),
+		"two are asked for":  trustIn(t, 2, alice, "bob "+other.public),
+		"since a time alone": trustIn(t, 1, `alice valid-after="20010101" `+signer.public),
+	} {
+		var refused *TrustError
+		if _, err := Verify(t.Context(), s.dirs[:1], VerifyOptions{Trust: trust}); !errors.As(err, &refused) {
+			t.Errorf("%s: %v", name, err)
 		}
 	}
 }

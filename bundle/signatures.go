@@ -58,31 +58,10 @@ func (s *seals) checkTrust(trust *Trust, body []byte) error {
 }
 
 // trusts checks the signatures of bundle.json, those of copies too where a file is at fault.
-func (s *seals) trusts(trust *Trust, body []byte) (err error) {
-	var sigs []Signature
-	for _, sub := range []string{".", seal.CopyDir} {
-		files, _, err := s.dir.List(sub)
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return err
-		}
-		for _, f := range files {
-			of, _, ok := seal.ParseSignature(seal.Canonical(f.Name))
-			if !ok || of != seal.BundleName || len(sigs) >= 2*seal.MaxSignatures {
-				continue
-			}
-			sig := Signature{File: seal.Canonical(f.Name)}
-			name := f.Name
-			if sub != "." {
-				name = sub + "/" + f.Name
-			}
-			if sig.Body, err = s.dir.ReadFile(name, sign.MaxFile); err != nil {
-				continue // it is reported where it is a fault
-			}
-			if sub != "." && slices.ContainsFunc(sigs, func(o Signature) bool { return o.File == sig.File && isOf(o, body) }) {
-				continue // the original is as good
-			}
-			sigs = append(sigs, sig)
-		}
+func (s *seals) trusts(trust *Trust, body []byte) error {
+	sigs, err := s.signaturesOf(seal.BundleName, body)
+	if err != nil {
+		return err
 	}
 	s.trusted, err = trust.CheckWhen(sign.BundleNamespace, body, sigs, func() (time.Time, error) {
 		b, err := seal.ParseBundle(body)
@@ -94,8 +73,51 @@ func (s *seals) trusts(trust *Trust, body []byte) (err error) {
 	return err
 }
 
-func isOf(sig Signature, body []byte) bool {
-	_, err := sig.Of(sign.BundleNamespace, body)
+// trusts checks the signatures of drive.json, on a drive that is here without the last one. When it was sealed
+// stands there: keys that are allowed for a time alone do not count.
+func (s *driveDir) trusts(trust *Trust) ([]Signed, error) {
+	sigs, err := s.signaturesOf(seal.DriveName, s.bodies[seal.DriveName])
+	if err != nil {
+		return nil, err
+	}
+	signed, err := trust.CheckTimeless(sign.DriveNamespace, s.bodies[seal.DriveName], sigs)
+	if failed, ok := errors.AsType[*TrustError](err); ok {
+		failed.What = "the drive in " + s.dir.Path()
+	}
+	return signed, err
+}
+
+// signaturesOf reads the signature files of a seal whose content is body, and their copies where a file is at fault.
+func (s *driveDir) signaturesOf(sealed string, body []byte) (sigs []Signature, err error) {
+	for _, sub := range []string{".", seal.CopyDir} {
+		files, _, err := s.dir.List(sub)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return nil, err
+		}
+		for _, f := range files {
+			of, _, ok := seal.ParseSignature(seal.Canonical(f.Name))
+			if !ok || of != sealed || len(sigs) >= 2*seal.MaxSignatures {
+				continue
+			}
+			sig := Signature{File: seal.Canonical(f.Name)}
+			name := f.Name
+			if sub != "." {
+				name = sub + "/" + f.Name
+			}
+			if sig.Body, err = s.dir.ReadFile(name, sign.MaxFile); err != nil {
+				continue // it is reported where it is a fault
+			}
+			if sub != "." && slices.ContainsFunc(sigs, func(o Signature) bool { return o.File == sig.File && isOf(o, namespaceOf(sealed), body) }) {
+				continue // the original is as good
+			}
+			sigs = append(sigs, sig)
+		}
+	}
+	return sigs, nil
+}
+
+func isOf(sig Signature, namespace string, body []byte) bool {
+	_, err := sig.Of(namespace, body)
 	return err == nil
 }
 

@@ -307,6 +307,9 @@ func printVerify(w io.Writer, r verifyReport) error {
 		p.printf("every byte is as it was written\n")
 	} else if r.OK {
 		p.printf("every byte of this drive is as it was written\n")
+		if r.Fingerprint == "" {
+			p.printf("whether it is a drive of the sealed bundle, the last drive shows\n")
+		}
 	}
 	return p.err
 }

@@ -55,6 +55,22 @@ func (t *Trust) Check(namespace string, message []byte, sigs []Signature, at tim
 // CheckWhen is [Trust.Check] for a message that says itself when it was made: when is asked
 // only if a key that is allowed has signed it. Its error is given as it is.
 func (t *Trust) CheckWhen(namespace string, message []byte, sigs []Signature, when func() (time.Time, error)) ([]Signed, error) {
+	return t.check(namespace, message, sigs, func() ([]time.Time, error) {
+		at, err := when()
+		return []time.Time{at}, err
+	})
+}
+
+// CheckTimeless is [Trust.Check] for a message that does not say when it was made: a key that is allowed
+// for a time alone does not count.
+func (t *Trust) CheckTimeless(namespace string, message []byte, sigs []Signature) ([]Signed, error) {
+	return t.check(namespace, message, sigs, func() ([]time.Time, error) {
+		return []time.Time{time.Unix(0, 0).UTC(), time.Date(9999, 12, 31, 0, 0, 0, 0, time.UTC)}, nil
+	})
+}
+
+// check counts the keys that are allowed at each of the times.
+func (t *Trust) check(namespace string, message []byte, sigs []Signature, when func() ([]time.Time, error)) ([]Signed, error) {
 	failed := &TrustError{Want: t.need}
 	var known []candidate
 	for _, sig := range sigs {
@@ -76,12 +92,12 @@ func (t *Trust) CheckWhen(namespace string, message []byte, sigs []Signature, wh
 	if len(known) == 0 {
 		return nil, failed
 	}
-	at, err := when()
+	times, err := when()
 	if err != nil {
 		return nil, err
 	}
 	for _, c := range known {
-		s, why := c.at(at)
+		s, why := c.always(times)
 		if why != "" {
 			failed.Refused = append(failed.Refused, Refused{c.file, s.Key, why})
 			continue
@@ -92,6 +108,19 @@ func (t *Trust) CheckWhen(namespace string, message []byte, sigs []Signature, wh
 		return nil, failed
 	}
 	return failed.Signed, nil
+}
+
+// always is at for several times.
+func (c candidate) always(times []time.Time) (s Signed, why string) {
+	for _, at := range times {
+		if s, why = c.at(at); why != "" {
+			if len(times) > 1 {
+				why = "the key is allowed for a time alone, and when this was signed is not known"
+			}
+			return s, why
+		}
+	}
+	return s, ""
 }
 
 // candidate is a signature that is right, and the lines that allow its key.
