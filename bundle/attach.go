@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"io/fs"
 	"slices"
+	"syscall"
 
+	"github.com/satchel-airgap/satchel/bundle/internal/seal"
 	"github.com/satchel-airgap/satchel/oci"
 	"github.com/satchel-airgap/satchel/oci/text"
 )
@@ -61,7 +63,7 @@ func (r *Reader) Lost(ctx context.Context) (lost []DriveLabel, err error) {
 		if d.Dir == "" {
 			continue
 		}
-		if _, err := r.Attach(ctx, d.Dir); err == nil {
+		if _, err := r.Attach(ctx, d.Dir); err == nil && r.gives(d.DriveLabel) {
 			continue
 		}
 		if err := ctx.Err(); err != nil {
@@ -71,6 +73,23 @@ func (r *Reader) Lost(ctx context.Context) (lost []DriveLabel, err error) {
 		lost = append(lost, d.DriveLabel)
 	}
 	return lost, nil
+}
+
+// gives reports whether a drive gives bytes: of one that was pulled the kernel may remember directories and
+// small files.
+func (r *Reader) gives(d DriveLabel) bool {
+	number := r.numberOf(d)
+	at, ok := r.on.of(number, "")
+	if !ok {
+		return false
+	}
+	name := seal.DriveName
+	for _, s := range r.index.Segments {
+		if s.Drive == number && !s.Kept {
+			name = s.Name
+		}
+	}
+	return at.dir.Gone(name, syscall.EIO) == nil
 }
 
 // ForeignDriveError says that a directory has no drive of the bundle that is read.

@@ -75,6 +75,9 @@ func (s *driveDir) unreadable(file string, err error) error {
 	if gone := s.gone(err); gone != nil {
 		return gone
 	}
+	if errors.Is(err, fs.ErrClosed) { // the drive was attached anew meanwhile
+		return &media.Error{Op: "read from", Path: s.dir.Path(), Err: err}
+	}
 	return s.damage(file, "cannot be read", err)
 }
 

@@ -297,9 +297,6 @@ func (o serveOptions) open(ctx context.Context, a *app, dirs []string) (list []*
 	if err != nil {
 		return nil, err
 	}
-	if len(dirs) > 1 && (want.Expect != "" || o.reader.bundle != "") {
-		return nil, usage(errors.New("--expect and --bundle name one bundle, and several directories are given"), "name the directory of each bundle, and check each before: satchel verify --expect FINGERPRINT DIR")
-	}
 	defer func() {
 		if err != nil {
 			for _, r := range list {
@@ -308,9 +305,13 @@ func (o serveOptions) open(ctx context.Context, a *app, dirs []string) (list []*
 			list = nil
 		}
 	}()
-	each, err := a.chooseEach(ctx, dirs, wanted{want.Expect, o.reader.bundle, want.Trust}, false)
+	named := want.Expect != "" || o.reader.bundle != ""
+	each, err := a.chooseEach(ctx, dirs, wanted{want.Expect, o.reader.bundle, want.Trust}, named)
 	if err != nil {
 		return list, err
+	}
+	if named && len(each) > 1 {
+		return list, usage(errors.New("--expect and --bundle name one bundle, and directories of several are given"), "name the directory of each bundle, and check each before: satchel verify --expect FINGERPRINT DIR")
 	}
 	for _, dirs := range each {
 		r, err := a.openBundle(ctx, dirs, want, ids)

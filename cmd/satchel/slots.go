@@ -29,12 +29,20 @@ func (a *app) slotsFor(r *bundle.Reader, dirs []string) *driveSlots {
 // Bring is for [unpack.Drives]: it asks on the terminal for one of the drives, by its label,
 // until it is here.
 func (s *driveSlots) Bring(ctx context.Context, need []bundle.DriveLabel) error {
-	here, err := s.look(ctx, need, func(error) {}) // it may be there already
+	var wrong error
+	here, err := s.look(ctx, need, func(err error) { // it may be there already
+		if exitCode(err) == exitDamaged {
+			wrong = errors.Join(wrong, err)
+		}
+	})
 	if here || err != nil {
 		return err
 	}
 	if s.t.open() != nil {
-		return &bundle.AwayError{Drives: need}
+		return errors.Join(wrong, &bundle.AwayError{Drives: need})
+	}
+	if wrong != nil {
+		s.a.warn("%s", text.Printable(text.Joined(wrong.Error())))
 	}
 	if err := s.clear(ctx, need); err != nil {
 		return err
@@ -53,7 +61,7 @@ func (s *driveSlots) Bring(ctx context.Context, need []bundle.DriveLabel) error 
 // Lost is for [unpack.Drives]: it asks on the terminal which of the drives will not come; without a
 // terminal none will.
 func (s *driveSlots) Lost(ctx context.Context, away []bundle.DriveLabel) (lost []bundle.DriveLabel, err error) {
-	if _, err := s.look(ctx, nil, func(error) {}); err != nil {
+	if _, err := s.look(ctx, away, func(error) {}); err != nil {
 		return nil, err
 	}
 	for _, d := range s.r.Drives() {
@@ -75,8 +83,15 @@ func (s *driveSlots) Lost(ctx context.Context, away []bundle.DriveLabel) (lost [
 }
 
 // look attaches the drives that are in the slots, and reports whether one is there that is
-// needed. say gets what is wrong with a slot.
+// needed. One that is not needed and was not here before is let go again, so that it can be unmounted. say
+// gets what is wrong with a slot.
 func (s *driveSlots) look(ctx context.Context, need []bundle.DriveLabel, say func(error)) (here bool, err error) {
+	var before []bundle.DriveLabel
+	for _, d := range s.r.Drives() {
+		if d.Dir != "" {
+			before = append(before, d.DriveLabel)
+		}
+	}
 	for _, dir := range s.dirs {
 		taken, err := s.r.Attach(ctx, dir)
 		if ctx.Err() != nil {
@@ -91,6 +106,11 @@ func (s *driveSlots) look(ctx context.Context, need []bundle.DriveLabel, say fun
 				continue
 			}
 			say(fmt.Errorf("%s has %s, which is not needed now", dir, d))
+			if !slices.Contains(before, d) {
+				if err := s.r.Detach(d); err != nil {
+					return false, err
+				}
+			}
 		}
 	}
 	return here, nil

@@ -116,7 +116,7 @@ func Open(ctx context.Context, bundles []*bundle.Reader, o Options) (_ *Registry
 	}
 	withdrawn := g.withdraw()
 	g.tellAway(ctx, bundles)
-	g.rep.Example = g.example(bundles)
+	g.rep.Example = g.example(ctx, bundles)
 	g.sort()
 	g.tell(moved, withdrawn)
 	if g.rep.Images+g.rep.Attached == 0 && len(g.rep.LeftOut) > 0 {
@@ -233,9 +233,13 @@ func (r *repository) take(w *reached, root digest.Digest) bool {
 
 // example is the first image that a person would pull: one for itself that runs, by a tag of its own
 // that is served; else the first one, by its digest.
-func (g *Registry) example(bundles []*bundle.Reader) (first oci.Ref) {
+func (g *Registry) example(ctx context.Context, bundles []*bundle.Reader) (first oci.Ref) {
 	for _, r := range bundles {
+		away := slices.ContainsFunc(r.Drives(), func(d bundle.Drive) bool { return d.Dir == "" })
 		for _, img := range r.Inventory().Images {
+			if away && !g.here(ctx, img) {
+				continue
+			}
 			place, root := g.Place.Repo(img).Repository, img.Root.Digest
 			repo := g.repos[place]
 			if repo == nil {
