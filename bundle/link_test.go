@@ -291,3 +291,18 @@ func TestLinkRotten(t *testing.T) {
 	}
 	f.whole(t, a.Dir)
 }
+
+// TestLinkTwins: of files of the bundle with the same bytes, each takes one that has arrived.
+func TestLinkTwins(t *testing.T) {
+	t.Parallel()
+	same := []LinkFile{{Number: 1, sha256: "a"}, {Number: 2, sha256: "b"}, {Number: 3, sha256: "a"}, {Number: 4, sha256: "a"}}
+	r := receiver{have: map[int]arrived{}, done: map[int]bool{3: true}}
+	for name, want := range map[string]bool{"a": true, "c": false} {
+		if got := r.give(arrived{name: "one"}, same, name); got != want {
+			t.Errorf("%s is found: %v", name, got)
+		}
+	}
+	if !r.give(arrived{name: "two"}, same, "a") || !r.give(arrived{name: "three"}, same, "a") || len(r.have) != 2 || r.have[1].name != "one" || r.have[4].name != "two" {
+		t.Errorf("given %v", r.have)
+	}
+}

@@ -212,17 +212,27 @@ func (r *receiver) compare(ctx context.Context) error {
 			r.wrong = append(r.wrong, Fault{a.name, "cannot be read: " + err.Error()})
 			continue
 		}
-		found := false
-		for _, f := range may {
-			if f.sha256 == got.SHA256 {
-				r.have[f.Number], found = a, true
-			}
-		}
-		if !found && named > 0 {
+		if !r.give(a, may, got.SHA256) && named > 0 {
 			r.wrong = append(r.wrong, Fault{a.name, "has other bytes than it must have"})
 		}
 	}
 	return nil
+}
+
+// give takes a file that has arrived for the first one with these bytes that has none yet: two files
+// of the bundle with the same bytes need two. It reports whether there is any with these bytes.
+func (r *receiver) give(a arrived, may []LinkFile, sum string) (found bool) {
+	for _, f := range may {
+		if f.sha256 != sum {
+			continue
+		}
+		found = true
+		if _, has := r.have[f.Number]; !has && !r.done[f.Number] {
+			r.have[f.Number] = a
+			break
+		}
+	}
+	return found
 }
 
 // misfit notes a file whose name is that of a link file, and whose size is that of none.
