@@ -120,6 +120,8 @@ func (j Job) otherStream(b journal.Begin) string {
 // differs says in which way another job began, "" if in none.
 func (j Job) differs(b journal.Begin) string {
 	switch {
+	case b.Config != j.Config && b.Supplements != nil && j.Supplement != nil:
+		return "for another list of what a bundle has lost"
 	case b.Config != j.Config:
 		return "with another configuration, list of images, mirror or baseline (another receipt, or none)"
 	case !j.continues(b):

@@ -78,7 +78,7 @@ func (e *otherFingerprintError) Error() string {
 
 // Hint says what to do now.
 func (e *otherFingerprintError) Hint() string {
-	return "name the fingerprint of the supplement: it binds that of the damaged bundle too"
+	return "if you have the fingerprint of the supplement from who made it, name that: it binds the other one too; otherwise do not use the supplement"
 }
 
 // As says that it is a fingerprint that differs.
@@ -163,7 +163,7 @@ func openDamaged(ctx context.Context, beside *located, s *seals, idx *index.Inde
 	if err := o.openDrives(beside, len(s.bundle.Drives), idx); err != nil {
 		return o, err
 	}
-	if s.plain() {
+	if s.plain() || idx.Own() == len(idx.Segments) {
 		return o, nil
 	}
 	for _, d := range o.drives {
@@ -214,7 +214,9 @@ func openBeside(p location, own int, idx *index.Index, trust *Trust) (d *driveDi
 		want = Wanted{Expect: Fingerprint(idx.Of.Fingerprint), Trust: trust}
 	}
 	if err == nil {
-		err = s.chooseSeals(p, want)
+		if err = s.chooseSeals(p, want); sealLost(err) && s.takeDrive(idx.Of.Bundle) {
+			err = nil // the supplement binds what is read of it
+		}
 	}
 	if err == nil {
 		err = s.hasKept(idx)
@@ -223,6 +225,27 @@ func openBeside(p location, own int, idx *index.Index, trust *Trust) (d *driveDi
 		return nil, errors.Join(err, dir.Close())
 	}
 	return s.driveDir, nil
+}
+
+// sealLost reports whether an error may be that of a drive whose seal is lost, both copies of it.
+func sealLost(err error) bool {
+	return errors.As(err, new(*DamageError)) || errors.As(err, new(*UnfinishedError))
+}
+
+// takeDrive takes drive.json and extras.json alone, where the seal is lost.
+func (s *seals) takeDrive(id string) bool {
+	s.bundle, s.finger, s.sum, s.extras, s.drive = seal.Bundle{}, "", seal.DriveSum{}, seal.Extras{}, seal.Drive{}
+	for _, body := range s.both(seal.DriveName) {
+		if d, err := seal.ParseDrive(body); err == nil && d.Complete && d.Bundle == id && s.drive.Bundle == "" {
+			s.drive, s.bodies[seal.DriveName] = d, body
+		}
+	}
+	for _, body := range s.both(seal.ExtrasName) {
+		if e, err := seal.ParseExtras(body); err == nil && e.Bundle == id && s.extras.Bundle == "" {
+			s.extras = e
+		}
+	}
+	return s.drive.Bundle != ""
 }
 
 // notSupplied says what can be done about a segment that the supplement counts on.
@@ -269,15 +292,21 @@ func (s *driveDir) unlockTwice(ctx context.Context, ids []Identity) (keys.Key, e
 			files = append(files, keys.File{Name: f.Name, Body: body})
 		}
 	}
+	if files == nil {
+		return keys.Key{}, s.damage(seal.KeyName(1), "and its second copy are lost: nothing opens what is whole of it", nil)
+	}
 	return keys.Unlock(ctx, files, ids)
 }
 
 // reopen opens the damaged bundle anew beside its supplement s.
 func (o *damaged) reopen(beside *located, s *seals, idx *index.Index) (*damaged, error) {
-	if o == nil || beside == nil {
-		return o, nil
+	if o == nil {
+		return nil, nil
 	}
 	again := &damaged{key: o.key, trust: o.trust, sealed: o.sealed}
+	if beside == nil {
+		return again, nil // none of its drives is here
+	}
 	if err := again.openDrives(beside, len(s.bundle.Drives), idx); err != nil {
 		return nil, errors.Join(err, again.close())
 	}

@@ -67,7 +67,7 @@ func runInspect(ctx context.Context, a *app, flags readerFlags, dirs []string, o
 	if dirs, err = a.chooseToRead(ctx, dirs, wanted{want.Expect, flags.bundle, want.Trust}); err != nil {
 		return err
 	}
-	r, err := a.openBundle(ctx, dirs, want, ids)
+	r, err := a.openAny(ctx, dirs, want, ids)
 	if err != nil {
 		return err
 	}

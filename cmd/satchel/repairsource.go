@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -165,8 +166,8 @@ func (a *app) lostIn(ctx context.Context, dirs []string, w wanted, want bundle.W
 		return l, err
 	}
 	l = rep.lost
-	l.Drives = nil
 	for _, d := range rep.NotLookedAt {
+		l.Drives = slices.DeleteFunc(l.Drives, func(n int) bool { return n == d.Drive })
 		a.info("drive %d of %d (%s) is not here: if it is lost, name a list that says so", d.Drive, d.Of, d.Label)
 	}
 	return l, nil
@@ -185,6 +186,9 @@ func (a *app) writeLost(file string, rep *verifyReport) error {
 	case rep.Bundle == "":
 		return usage(errors.New("--lost: the seals of the bundle cannot be read, so that nothing says what is lost"), "satchel repair brings a seal back from its second copy; where both are gone, all of that drive is lost: write the list by hand (docs/parity.md)")
 	case rep.lost.Empty():
+		if _, err := os.Lstat(file); err == nil {
+			return usage(fmt.Errorf("nothing is lost that satchel repair does not bring back, and %s is there from before", file), "remove it: it is not of this bundle as it is now")
+		}
 		a.info("nothing is lost that satchel repair does not bring back: %s is not written", text.Printable(file))
 		return nil
 	}

@@ -319,9 +319,6 @@ func (o serveOptions) open(ctx context.Context, a *app, dirs []string) (list []*
 			return list, err
 		}
 		list = append(list, r)
-		if err := r.Alone(); err != nil {
-			return list, err
-		}
 		a.saySigned(r)
 	}
 	return list, nil

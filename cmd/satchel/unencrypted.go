@@ -16,8 +16,20 @@ func (a *app) warnPlain(id string, plain bool) {
 	}
 }
 
-// openBundle opens a bundle, and says so if it is not encrypted.
+// openBundle opens a bundle whose content is read: not a supplement alone.
 func (a *app) openBundle(ctx context.Context, dirs []string, want bundle.Wanted, ids []bundle.Identity) (*bundle.Reader, error) {
+	r, err := a.openAny(ctx, dirs, want, ids)
+	if err != nil {
+		return nil, err
+	}
+	if err := r.Alone(); err != nil {
+		return nil, errors.Join(err, r.Close())
+	}
+	return r, nil
+}
+
+// openAny opens a bundle, and says so if it is not encrypted.
+func (a *app) openAny(ctx context.Context, dirs []string, want bundle.Wanted, ids []bundle.Identity) (*bundle.Reader, error) {
 	r, err := bundle.Open(ctx, dirs, want, ids)
 	if err == nil && r.Plain() {
 		a.warn("bundle %s is not encrypted: who had the drive could read all of it", r.ID())

@@ -199,9 +199,6 @@ func (o unpackOptions) open(ctx context.Context, a *app, command string, dirs []
 	if err != nil {
 		return err
 	}
-	if err := r.Alone(); err != nil {
-		return errors.Join(err, r.Close())
-	}
 	a.saySigned(r)
 	if len(r.Drives()) > 0 {
 		job.Drives = a.slotsFor(r, dirs)
