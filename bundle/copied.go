@@ -81,7 +81,7 @@ func damageOf(dir string, faults []Fault) error {
 // others, and of parity.
 func onlyDerived(faults []Fault) bool {
 	return !slices.ContainsFunc(faults, func(f Fault) bool {
-		return f.File != seal.ReadmeName && f.File != seal.SumsName && f.File != seal.CopyDir && !seal.IsParity(f.File) && !strings.HasPrefix(f.File, seal.CopyDir+"/")
+		return f.File != seal.ReadmeName && f.File != seal.SumsName && f.File != seal.CopyDir && !seal.IsAdded(f.File) && !strings.HasPrefix(f.File, seal.CopyDir+"/")
 	})
 }
 

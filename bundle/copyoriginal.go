@@ -208,7 +208,7 @@ func turn(name string) int {
 		return turnDerived
 	case base != name:
 		return turnCopies
-	case seal.KeyNumber(name) > 0 || seal.IsSignature(name) || name == seal.ParityName:
+	case seal.KeyNumber(name) > 0 || seal.IsSignature(name) || name == seal.ParityName || seal.IsOther(name):
 		return turnSmall
 	}
 	return turnContent

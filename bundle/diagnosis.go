@@ -26,25 +26,47 @@ type diagnosis struct {
 	faulty   map[string]bool
 	small    map[string][]byte // what the small files must be, those in copy too; without those that are lost
 	origin   map[string]string // what each of them is rebuilt from
-	groups   []int             // of parity.json, those with files at fault
-	surveys  []*parity.Survey  // of these groups
+	groups   surveyed          // those with files at fault
 	remedies []Remedy          // of each file at fault, in order
 }
 
+// surveyed are the groups of a parity.json with files at fault.
+type surveyed struct {
+	parity  *seal.Parity
+	numbers []int            // where they stand in it
+	surveys []*parity.Survey // of each
+	from    holders          // which has their files
+}
+
 // diagnose finds out what can be rebuilt of files at fault. Only those are read, and the small
-// files. progress, if not nil, gets the bytes just read.
+// files. progress, if not nil, gets the bytes just read. Of groups across drives nothing is found
+// out: see [diagnoseDrives].
 func (s *driveDir) diagnose(ctx context.Context, faults []Fault, progress func(int64)) (*diagnosis, error) {
+	d := newDiagnosis(s, faults)
 	if len(faults) == 0 {
-		return &diagnosis{driveDir: s}, nil
+		return d, nil
 	}
+	d.readSmall()
+	if s.parity != nil && !s.parity.Across() {
+		var err error
+		if d.groups, err = survey(ctx, s.parity, alone(s), func(name string) bool { return !d.faulty[name] }, progress); err != nil {
+			return nil, err
+		}
+	}
+	d.judge(faults)
+	return d, nil
+}
+
+func newDiagnosis(s *driveDir, faults []Fault) *diagnosis {
 	d := &diagnosis{driveDir: s, faulty: map[string]bool{}, small: map[string][]byte{}, origin: map[string]string{}}
 	for _, f := range faults {
 		d.faulty[f.File] = true
 	}
-	d.readSmall()
-	if err := d.survey(ctx, progress); err != nil {
-		return nil, err
-	}
+	return d
+}
+
+// judge says what can be done about each file at fault.
+func (d *diagnosis) judge(faults []Fault) {
 	seen := map[string]bool{}
 	for _, f := range faults {
 		if !seen[f.File] {
@@ -53,7 +75,6 @@ func (s *driveDir) diagnose(ctx context.Context, faults []Fault, progress func(i
 		}
 	}
 	slices.SortFunc(d.remedies, func(a, b Remedy) int { return strings.Compare(a.File, b.File) })
-	return d, nil
 }
 
 // readSmall finds out what each small file must be: by the seals from it or its second copy,
@@ -110,22 +131,19 @@ func (d *diagnosis) twin(name string, body []byte, second bool) {
 }
 
 // survey looks for the bad shards of all groups with files at fault.
-func (d *diagnosis) survey(ctx context.Context, progress func(int64)) error {
-	if d.parity == nil {
-		return nil
-	}
-	whole := func(name string) bool { return !d.faulty[name] }
-	for i, g := range d.parity.Groups {
-		if !slices.ContainsFunc(slices.Concat(g.Data, g.Parity), func(f seal.File) bool { return d.faulty[f.Name] }) {
+func survey(ctx context.Context, p *seal.Parity, from holders, whole func(name string) bool, progress func(int64)) (found surveyed, err error) {
+	found = surveyed{parity: p, from: from}
+	for i, g := range p.Groups {
+		if !slices.ContainsFunc(slices.Concat(g.Data, g.Parity), func(f seal.File) bool { return !whole(f.Name) }) {
 			continue
 		}
-		s, err := parity.Look(ctx, parity.GroupOf(*d.parity, i), d.parityFiles(), whole, progress)
+		s, err := parity.Look(ctx, parity.GroupOf(*p, i), from, whole, progress)
 		if err != nil {
-			return err
+			return found, err
 		}
-		d.groups, d.surveys = append(d.groups, i), append(d.surveys, s)
+		found.numbers, found.surveys = append(found.numbers, i), append(found.surveys, s)
 	}
-	return nil
+	return found, nil
 }
 
 // remedy says what can be done about a file.
@@ -140,10 +158,10 @@ func (d *diagnosis) remedy(name string) Remedy {
 	switch {
 	case !d.binds(name):
 		return Remedy{File: name, Lost: "it is not of this bundle: if nobody needs it, delete it"}
-	case segment:
-		return d.segmentRemedy(name)
-	case seal.IsParityFile(name):
-		return d.parityRemedy(name)
+	case segment || seal.IsParityFile(name):
+		return d.remedyByParity(name)
+	case seal.IsOther(name):
+		return Remedy{File: name, Lost: "its second copy is lost too, and the drive that it is of is not here"}
 	case name == seal.ReadmeName, name == seal.SumsName:
 		return Remedy{File: name, Lost: "what it follows from is lost too"}
 	}
@@ -152,6 +170,9 @@ func (d *diagnosis) remedy(name string) Remedy {
 
 // inTheWay reports what stands under a name and is no file.
 func (d *diagnosis) inTheWay(name string) string {
+	if d.dir == nil { // it is not here
+		return ""
+	}
 	if info, err := d.dir.Lstat(name); err == nil && !info.Mode().IsRegular() {
 		return "something stands there that is not a file: move it away, and repair again"
 	}
@@ -170,42 +191,41 @@ func (d *diagnosis) binds(name string) bool {
 	return slices.ContainsFunc(d.files(), func(f seal.File) bool { return f.Name == original })
 }
 
-func (d *diagnosis) segmentRemedy(name string) Remedy {
-	if d.parity == nil {
-		why := "the bundle has no parity files"
-		if d.hasParity() {
-			why = "parity.json cannot be used"
-		}
-		return Remedy{File: name, Lost: why}
+// remedyByParity says what can be done about a segment or a parity file.
+func (d *diagnosis) remedyByParity(name string) Remedy {
+	switch {
+	case d.parity != nil && d.parity.Across() && d.groups.parity == nil:
+		return Remedy{File: name, Lost: "parity goes across the drives of the bundle: name the directories of the others too"}
+	case d.parity == nil && d.groups.parity == nil && d.hasParity():
+		return Remedy{File: name, Lost: "parity.json cannot be used"}
+	case d.groups.parity == nil:
+		return Remedy{File: name, Lost: "the bundle has no parity files"}
 	}
-	for i, s := range d.surveys {
-		if !slices.ContainsFunc(s.Damaged(), func(f seal.File) bool { return f.Name == name }) {
-			continue
+	for i, s := range d.groups.surveys {
+		if g := d.groups.parity.Groups[d.groups.numbers[i]]; slices.ContainsFunc(slices.Concat(g.Data, g.Parity), func(f seal.File) bool { return f.Name == name }) {
+			return rebuiltFrom(name, g, s)
 		}
-		lost := s.Lost(name)
-		if lost == nil {
-			return Remedy{File: name, From: "parity"}
-		}
-		var ranges []string
-		for _, r := range lost {
-			ranges = append(ranges, fmt.Sprintf("%d to %d", r.From, r.To-1))
-		}
-		return Remedy{File: name, Lost: fmt.Sprintf("more than %s of group %d damaged at the same place: bytes %s", text.Count(d.parity.Parity, "file", "files"), d.parity.Groups[d.groups[i]].Group, text.Some(ranges, 20))}
 	}
 	return Remedy{File: name, Lost: "no parity file is of it"}
 }
 
-func (d *diagnosis) parityRemedy(name string) Remedy {
-	for _, s := range d.surveys {
-		if !slices.ContainsFunc(s.DamagedParity(), func(f seal.File) bool { return f.Name == name }) {
-			continue
-		}
-		if slices.ContainsFunc(s.Damaged(), func(f seal.File) bool { return s.Lost(f.Name) != nil }) {
-			return Remedy{File: name, Lost: "a segment of its group cannot be rebuilt"}
-		}
+// rebuiltFrom says what a file of a group is rebuilt from.
+func rebuiltFrom(name string, g seal.ParityGroup, s *parity.Survey) Remedy {
+	whole := len(s.Damaged()) == 0
+	switch lost := s.Lost(name); {
+	case seal.IsParityFile(name) && whole:
 		return Remedy{File: name, From: "the segments"}
+	case seal.IsParityFile(name) && !s.HasTable():
+		return Remedy{File: name, Lost: "a segment of its group cannot be rebuilt"}
+	case lost == nil:
+		return Remedy{File: name, From: "parity"}
+	default:
+		var ranges []string
+		for _, r := range lost {
+			ranges = append(ranges, fmt.Sprintf("%d to %d", r.From, r.To-1))
+		}
+		return Remedy{File: name, Lost: fmt.Sprintf("more than %s of group %d damaged at the same place: bytes %s", text.Count(len(g.Parity), "file", "files"), g.Group, text.Some(ranges, 20))}
 	}
-	return Remedy{File: name, Lost: "parity.json cannot be used"}
 }
 
 // missing reports whether an error says that there is no such file.

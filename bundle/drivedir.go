@@ -205,8 +205,8 @@ func (s *driveDir) compareListing() error {
 	for _, f := range files {
 		switch {
 		case seal.IsSignature(f.Name):
-		case s.extras.Bundle == "" && !s.plain() && seal.KeyNumber(f.Name) > 0:
-			// What binds the key files cannot be read: that is the fault, and is reported already.
+		case s.extras.Bundle == "" && (!s.plain() && seal.KeyNumber(f.Name) > 0 || seal.IsAdded(f.Name)):
+			// What binds these files cannot be read: that is the fault, and is reported already.
 		case !bound[f.Name] && s.isPending(f.Name):
 			s.pending = append(s.pending, f.Name)
 		case !bound[f.Name] && s.isAdding(f.Name):

@@ -42,6 +42,7 @@ type part struct {
 	segments int
 	bytes    int64 // of all files, and what is added to an upper bound
 	has      Protection
+	more     int64 // bytes that parity files may take more, if there is one more segment on each drive
 }
 
 // On is what one drive takes of the bundle, by its number from 1.
@@ -75,7 +76,7 @@ func (j Job) Forecast(inv *oci.Inventory, g *oci.Graph, content func(oci.Descrip
 	if err != nil {
 		return Forecast{}, fmt.Errorf("calculate the size of the bundle: %w", err)
 	}
-	r := &forecaster{begin: begin, parity: j.Parity, signers: len(j.Signers), version: j.Version, content: content, noise: newNoise()}
+	r := &forecaster{begin: begin, parity: j.Parity, mounted: j.Mounted, signers: len(j.Signers), version: j.Version, content: content, noise: newNoise()}
 	return r.run(inv, g)
 }
 
@@ -185,7 +186,10 @@ func deal(blobs []oci.Node, lanes int) [][]oci.Descriptor {
 type forecaster struct {
 	begin       journal.Begin
 	parity      ParityRatio
-	signers     int // how many sign it
+	mounted     int             // see [Job]
+	room        []int64         // of each drive, where that is known
+	copied      map[int][]int64 // bytes of the small files of which other drives have copies, by drive
+	signers     int             // how many sign it
 	version     string
 	content     func(oci.Descriptor) ([]byte, bool)
 	fast, dense *zstd.Encoder
@@ -297,6 +301,7 @@ func (r *forecaster) small(inv *oci.Inventory, parts []part) error {
 	slices.SortStableFunc(all, func(a, b journal.Segment) int {
 		return cmp.Or(cmp.Compare(a.Lane, b.Lane), cmp.Compare(a.Number, b.Number))
 	})
+	r.copied = map[int][]int64{}
 	s := sealing{begin: r.begin, number: foreseen(r.begin), signers: slices.Repeat([]*Signer{sign.StandIn()}, r.signers), version: r.version}
 	for k := range parts[:len(parts)-1] {
 		if done, ok := r.done[k+1]; ok {
@@ -308,7 +313,7 @@ func (r *forecaster) small(inv *oci.Inventory, parts []part) error {
 			return err
 		}
 		s.early = append(s.early, seal.DriveSum{Drive: k + 1, SHA256: seal.Sum(small.twice[seal.DriveName]), Signatures: listFiles(small.signatures)})
-		r.addSmall(&parts[k], small)
+		r.addSmall(&parts[k], k+1, small)
 	}
 	idx, err := s.index(inv, all)
 	if err != nil {
@@ -316,13 +321,16 @@ func (r *forecaster) small(inv *oci.Inventory, parts []part) error {
 	}
 	small, err := s.files(context.Background(), idx, all, r.begin.Created)
 	if err == nil {
-		r.addSmall(&parts[len(parts)-1], small)
+		r.addSmall(&parts[len(parts)-1], len(parts), small)
 	}
 	return err
 }
 
-func (r *forecaster) addSmall(p *part, small sealedFiles) {
+func (r *forecaster) addSmall(p *part, number int, small sealedFiles) {
 	for name, body := range small.twice {
+		if seal.KeyNumber(name) == 0 && name != seal.ExtrasName {
+			r.copied[number] = append(r.copied[number], int64(len(body)))
+		}
 		p.files = append(p.files, int64(len(body)))
 		if !r.begun || seal.KeyNumber(name) == 0 { // the key files are there from the beginning
 			p.files = append(p.files, int64(len(body)))

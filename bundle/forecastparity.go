@@ -22,14 +22,19 @@ func (r *forecaster) addParity(parts []part) error {
 		k := r.begin.DriveOf(s.Lane) - 1
 		each[k] = append(each[k], seal.File{Name: r.nameOf(s), Size: s.Size, SHA256: seal.Sum(nil)})
 	}
-	for k, files := range each {
+	for _, files := range each {
 		slices.SortFunc(files, func(a, b seal.File) int { return cmp.Compare(a.Name, b.Name) })
+	}
+	if len(parts) <= r.mounted && AcrossDrives(r.parity, len(parts)) {
+		return r.addAcross(parts, each)
+	}
+	for k, files := range each {
 		if _, done := r.done[k+1]; done || len(files) == 0 {
 			continue
 		}
 		p, err := parity.Plan(seal.Extras{Bundle: r.begin.Bundle, Seal: seal.Sum(nil)}, files, r.parity)
 		if err != nil {
-			return &RefusedError{Dir: "--parity " + r.parity.String(), Reason: err.Error(), hint: "give more segments to a group, a larger N in M/N, or other segments (--segment-size)"}
+			return r.refuse(err)
 		}
 		body, err := p.Marshal()
 		if err != nil {
@@ -41,16 +46,80 @@ func (r *forecaster) addParity(parts []part) error {
 		}
 		parts[k].files = append(parts[k].files, int64(len(body)), int64(len(body)), perParityFile*int64(len(list)))
 		parts[k].has = protectionOf(p)
+		if p, err := parity.Plan(seal.Extras{Bundle: r.begin.Bundle, Seal: seal.Sum(nil)}, r.oneMore(files, k), r.parity); err == nil {
+			parts[k].more = max(0, parityBytes(p)-sizes(list))
+		}
 	}
 	return nil
+}
+
+func (r *forecaster) refuse(err error) error {
+	return &RefusedError{Dir: "--parity " + r.parity.String(), Reason: err.Error(), hint: "give more segments to a group, a larger N in M/N, or other segments (--segment-size)"}
+}
+
+// addAcross counts parity files that go across all drives, and the copies of small files.
+func (r *forecaster) addAcross(parts []part, each [][]seal.File) error {
+	p, err := parity.PlanAcross(r.begin.Bundle, seal.Sum(nil), each, r.room, r.parity)
+	if err != nil {
+		return r.refuse(err)
+	}
+	for i := range p.Groups {
+		for n := range p.Groups[i].Parity {
+			p.Groups[i].Parity[n].SHA256 = seal.Sum(nil)
+		}
+	}
+	body, err := p.Marshal()
+	if err != nil {
+		return err
+	}
+	for k := range parts {
+		_, list := p.On(k + 1)
+		for _, f := range list {
+			parts[k].files = append(parts[k].files, f.Size)
+		}
+		lines := len(list)
+		for number, sizes := range r.copied {
+			if number != k+1 {
+				parts[k].files = slices.Concat(parts[k].files, sizes, sizes)
+				lines += len(sizes)
+			}
+		}
+		parts[k].files = append(parts[k].files, int64(len(body)), int64(len(body)), perParityFile*int64(lines))
+	}
+	parts[0].has = protectionOf(p)
+	more := make([][]seal.File, len(each))
+	for k, files := range each {
+		more[k] = r.oneMore(files, k)
+	}
+	upper, err := parity.PlanAcross(r.begin.Bundle, seal.Sum(nil), more, r.room, r.parity)
+	for k := range parts {
+		_, list := p.On(k + 1)
+		if _, most := upper.On(k + 1); err == nil {
+			parts[k].more = max(0, sizes(most)-sizes(list))
+		}
+	}
+	return nil
+}
+
+// oneMore adds a segment to those of a drive: lanes may fill in another order than was thought.
+func (r *forecaster) oneMore(files []seal.File, k int) []seal.File {
+	name := seal.Segment{Lane: k * r.begin.Lanes, Number: seal.MaxSegments, Plain: r.begin.Plain}.String()
+	return append(slices.Clone(files), seal.File{Name: name, Size: r.begin.SegmentSize, SHA256: seal.Sum(nil)})
+}
+
+func sizes(files []seal.File) (n int64) {
+	for _, f := range files {
+		n += f.Size
+	}
+	return n
 }
 
 func (r *forecaster) nameOf(s journal.Segment) string {
 	return seal.Segment{Lane: s.Lane, Number: s.Number, Plain: r.begin.Plain}.String()
 }
 
-// Protections are what the parity files of each drive will be able to rebuild, by drive: none
-// for a job without parity.
+// Protections are what the parity files of each drive will be able to rebuild, by drive, or one for
+// all where parity goes across them: none for a job without parity.
 func (f Forecast) Protections() (list []Protection) {
 	for _, p := range f.parts {
 		if len(p.has.Groups) > 0 {

@@ -6,9 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
-	"github.com/satchel-airgap/satchel/bundle/internal/media"
 	"github.com/satchel-airgap/satchel/bundle/internal/parity"
 	"github.com/satchel-airgap/satchel/bundle/internal/seal"
 	"github.com/satchel-airgap/satchel/oci/text"
@@ -141,7 +139,7 @@ func (s *driveDir) planParity(ratio ParityRatio) (p seal.Parity, rep *ParityRepo
 		has := ParityRatio{Parity: s.parity.Parity, Data: s.parity.Data}
 		return p, nil, s.refuseParity(fmt.Sprintf("it has parity files already, %s: %s", has, protectionOf(*s.parity)), "keep those, or pack it again with --parity "+ratio.String())
 	}
-	if slices.ContainsFunc(s.faults, func(f Fault) bool { return seal.IsParity(f.File) }) {
+	if slices.ContainsFunc(s.faults, func(f Fault) bool { return seal.IsAdded(f.File) }) {
 		return p, nil, damageOf(s.dir.Path(), s.faults)
 	}
 	rep.Already = true
@@ -155,18 +153,32 @@ func (s *driveDir) refuseParity(reason, hint string) error {
 // addParity makes the changes: what others have begun is taken back, then come the parity
 // files, the copy of parity.json, parity.json, and what follows from them, extras.json last.
 func (s *driveDir) addParity(ctx context.Context, p seal.Parity, version string, done *ParityReport, progress func(int64)) error {
+	if err := s.makeReady(p); err != nil {
+		return err
+	}
+	if err := alone(s).writeGroups(ctx, p, done, progress); err != nil {
+		return err
+	}
+	return s.nameParity(ctx, p, nil, version)
+}
+
+// makeReady takes back what others have begun, and makes sure that there is room.
+func (s *driveDir) makeReady(p seal.Parity) error {
 	now, err := s.smallFiles()
 	if err != nil {
 		return s.blame(err)
 	}
-	if err := s.takeBack(now, p); err != nil {
+	_, files := p.On(s.drive.Drive)
+	if err := s.takeBack(now, files); err != nil {
 		return err
 	}
-	if err := s.checkParityRoom(p); err != nil {
-		return err
-	}
+	return s.checkParityRoom(files)
+}
+
+// writeGroups writes the parity files of all groups, and notes what they are in p.
+func (h holders) writeGroups(ctx context.Context, p seal.Parity, done *ParityReport, progress func(int64)) error {
 	for i := range p.Groups {
-		kept, err := s.writeGroup(ctx, parity.GroupOf(p, i), p.Groups[i].Parity, progress)
+		kept, err := h.writeGroup(ctx, parity.GroupOf(p, i), p.Groups[i].Parity, progress)
 		if err != nil {
 			return err
 		}
@@ -174,17 +186,37 @@ func (s *driveDir) addParity(ctx context.Context, p seal.Parity, version string,
 			done.Kept += p.Parity
 		}
 	}
+	return nil
+}
+
+// nameParity writes parity.json, copies of the small files of other drives, and what follows
+// from them, extras.json last.
+func (s *driveDir) nameParity(ctx context.Context, p seal.Parity, others []namedBody, version string) error {
 	body, err := p.Marshal()
 	if err != nil {
 		return err
 	}
-	now.packedBy = version
-	after, err := now.withParity(p, body).derive()
+	now, err := s.smallFiles()
 	if err != nil {
 		return s.blame(err)
 	}
-	for _, st := range []step{{seal.CopyDir + "/" + seal.ParityName, body}, {seal.ParityName, body}, {seal.CopyDir + "/" + seal.ExtrasName, after.extras},
-		{seal.ReadmeName, after.readme}, {seal.SumsName, after.sums}, {seal.ExtrasName, after.extras}} {
+	now.packedBy = version
+	var steps []step
+	var names []seal.File
+	for _, dir := range []string{seal.CopyDir + "/", ""} {
+		for _, f := range others {
+			steps = append(steps, step{dir + f.name, f.body})
+		}
+	}
+	for _, f := range others {
+		names = append(names, seal.FileOf(f.name, f.body))
+	}
+	after, err := now.withParity(p, body, names).derive()
+	if err != nil {
+		return s.blame(err)
+	}
+	for _, st := range append(steps, []step{{seal.CopyDir + "/" + seal.ParityName, body}, {seal.ParityName, body}, {seal.CopyDir + "/" + seal.ExtrasName, after.extras},
+		{seal.ReadmeName, after.readme}, {seal.SumsName, after.sums}, {seal.ExtrasName, after.extras}}...) {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
@@ -196,7 +228,7 @@ func (s *driveDir) addParity(ctx context.Context, p seal.Parity, version string,
 }
 
 // takeBack undoes what was interrupted, but for parity files that may be those of the plan.
-func (s *driveDir) takeBack(now smallFiles, p seal.Parity) error {
+func (s *driveDir) takeBack(now smallFiles, plan []seal.File) error {
 	before, err := now.derive()
 	if err != nil {
 		return s.blame(err)
@@ -210,15 +242,22 @@ func (s *driveDir) takeBack(now smallFiles, p seal.Parity) error {
 			return err
 		}
 	}
+	if s.hasParity() {
+		return nil
+	}
 	stale := []string{seal.ParityName, seal.CopyDir + "/" + seal.ParityName}
 	for _, name := range s.adding {
-		if !slices.ContainsFunc(p.Files(), func(f seal.File) bool { return f.Name == name }) {
+		if !slices.ContainsFunc(plan, func(f seal.File) bool { return f.Name == name }) {
 			stale = append(stale, name)
 		}
 	}
-	for _, name := range s.temps { // they take room, and other parity files may have other names
-		if seal.IsParity(strings.TrimSuffix(name, media.TempSuffix)) {
-			stale = append(stale, name)
+	copies, _, err := s.dir.List(seal.CopyDir)
+	if err != nil {
+		return err
+	}
+	for _, f := range copies {
+		if seal.IsOther(f.Name) {
+			stale = append(stale, seal.CopyDir+"/"+f.Name)
 		}
 	}
 	return s.dir.Remove(stale...)
@@ -226,109 +265,36 @@ func (s *driveDir) takeBack(now smallFiles, p seal.Parity) error {
 
 // checkParityRoom refuses a drive that has not enough room for the parity files that are not
 // there yet. One whose file system does not say is taken.
-func (s *driveDir) checkParityRoom(p seal.Parity) error {
+func (s *driveDir) checkParityRoom(files []seal.File) error {
 	room, err := SpaceOf(s.dir.Path())
 	if err != nil || room.Unknown {
 		return err
 	}
 	need := int64(0)
-	for _, f := range p.Files() {
-		if !slices.Contains(s.adding, f.Name) {
+	for _, f := range files {
+		if size, err := s.dir.Stat(f.Name); err != nil || size != f.Size {
 			need += roundUp(f.Size, room.Cluster)
 		}
 	}
-	need += int64(len(p.Files()))*perSegment/8 + 16*room.Cluster // lines in the small files, and those while they are replaced
+	need += int64(len(files))*perSegment/8 + 16*room.Cluster // lines in the small files, and those while they are replaced
 	if need > room.Free {
 		return &SpaceError{Dir: s.dir.Path(), Need: need, Free: room.Free, Cluster: room.Cluster, MustHold: true}
 	}
 	return nil
 }
 
-// writeGroup writes the parity files of a group, or keeps those of an earlier run, and puts
-// what they are into list.
-func (s *driveDir) writeGroup(ctx context.Context, g parity.Group, list []seal.File, progress func(int64)) (kept bool, err error) {
-	if slices.Contains(s.adding, list[0].Name) {
-		found, ok, err := parity.Finished(ctx, g, s.parityFiles(), progress)
-		if err != nil {
-			return false, err
-		}
-		if ok {
-			copy(list, found)
-			if progress != nil {
-				for _, f := range g.Data {
-					progress(f.Size)
-				}
-			}
-			return true, nil
-		}
-	}
-	table, err := s.encodeGroup(ctx, g, progress)
+func readAgain(err error) error { return fmt.Errorf("read what was written: %w", err) }
+
+// DrivesAmong says how many drives of a bundle are among dirs, and how many the bundle has: 1 of 1 for
+// one that is not on several.
+func DrivesAmong(dirs []string) (here, of int, err error) {
+	at, err := locate(dirs)
 	if err != nil {
-		return false, err
+		return 0, 0, err
 	}
-	for i, f := range list {
-		in, err := s.parityFiles().Open(f.Name)
-		if err == nil {
-			list[i], err = table.ReadBack(ctx, g, i+1, in, progress)
-			err = errors.Join(err, in.Close())
-		}
-		if err != nil {
-			return false, fmt.Errorf("read what was written: %w", s.asDamage(err))
-		}
+	here = len(at.earlier)
+	if at.last != nil {
+		here++
 	}
-	return false, nil
+	return here, max(1, len(at.names())), nil
 }
-
-// encodeGroup writes the parity files of a group.
-func (s *driveDir) encodeGroup(ctx context.Context, g parity.Group, progress func(int64)) (t *parity.Table, err error) {
-	outs, files := make([]parity.Output, len(g.Parity)), make([]*media.Pending, len(g.Parity))
-	defer func() {
-		for _, f := range files {
-			if f != nil {
-				err = errors.Join(err, f.Abort())
-			}
-		}
-	}()
-	for i, f := range g.Parity {
-		if files[i], err = s.dir.Create(f.Name); err != nil {
-			return nil, err
-		}
-		outs[i] = files[i]
-	}
-	if t, err = parity.Write(ctx, g, s.parityFiles(), outs, progress); err != nil {
-		return nil, s.asDamage(err)
-	}
-	for i, f := range files {
-		files[i] = nil // it is committed, or gone
-		if err := f.Commit(); err != nil {
-			return nil, err
-		}
-	}
-	return t, nil
-}
-
-// asDamage makes a file that is not what the seals say the bundle's damage.
-func (s *driveDir) asDamage(err error) error {
-	if changed, ok := errors.AsType[*parity.ChangedError](err); ok {
-		return s.damage(changed.Name, "has changed, or cannot be read", changed)
-	}
-	return err
-}
-
-// parityFiles opens the files of a drive directory, past the page cache.
-func (s *driveDir) parityFiles() parity.Files { return coldFiles{s} }
-
-type coldFiles struct{ *driveDir }
-
-// Open opens a file so that it is read from the drive.
-func (c coldFiles) Open(name string) (parity.Input, error) {
-	f, err := c.dir.Open(name)
-	if err != nil {
-		return nil, err
-	}
-	f.DropCache()
-	return f, nil
-}
-
-// Gone gives an error if the drive has gone away.
-func (c coldFiles) Gone(err error) error { return c.gone(err) }

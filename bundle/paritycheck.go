@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"io/fs"
 	"slices"
+	"strings"
 
+	"github.com/satchel-airgap/satchel/bundle/internal/media"
 	"github.com/satchel-airgap/satchel/bundle/internal/parity"
 	"github.com/satchel-airgap/satchel/bundle/internal/seal"
 )
@@ -15,21 +17,38 @@ import (
 type Protection struct {
 	Parity int   // parity files of each group: so many of its files may be lost
 	Groups []int // how many segments each group has
+	Whole  int   // how many whole drives may be lost, whichever they are; 0 where groups do not go across drives
+	Drives int   // of how many
 }
 
 func protectionOf(p seal.Parity) Protection {
-	has := Protection{Parity: p.Parity}
+	has := Protection{Parity: p.Parity, Whole: parity.Whole(p)}
 	for _, g := range p.Groups {
 		has.Groups = append(has.Groups, len(g.Data))
+		if len(g.Drives) > 0 {
+			has.Drives = max(has.Drives, slices.Max(g.Drives))
+		}
 	}
 	return has
 }
 
-// String says it in words: "any 2 of 20 segments"; "" without parity files.
+// String says it in words: "any 2 of 20 segments", "one whole drive of 3, or any 10 of 20
+// segments"; "" without parity files.
 func (p Protection) String() string {
 	if len(p.Groups) == 0 {
 		return ""
 	}
+	switch p.Whole {
+	case 0:
+		return p.segments()
+	case 1:
+		return fmt.Sprintf("one whole drive of %d, or %s", p.Drives, p.segments())
+	}
+	return fmt.Sprintf("any %d whole drives of %d, or %s", p.Whole, p.Drives, p.segments())
+}
+
+// segments says how many segments may be lost.
+func (p Protection) segments() string {
 	least, most := slices.Min(p.Groups), slices.Max(p.Groups)
 	of := fmt.Sprint(most)
 	if least < most {
@@ -63,7 +82,7 @@ func (s *driveDir) hasParity() bool {
 // isAdding reports whether a file that nothing names may be one of an interrupted [AddParity],
 // which writes extras.json last.
 func (s *driveDir) isAdding(name string) bool {
-	return s.extras.Bundle != "" && seal.IsParity(name) && !s.hasParity()
+	return s.extras.Bundle != "" && (seal.IsAdded(name) || seal.IsParityFile(strings.TrimSuffix(name, media.TempSuffix))) && !s.hasParity()
 }
 
 // readParity reads the parity.json that extras.json names, or its copy, for which files
@@ -94,7 +113,8 @@ func (s *driveDir) readParity() {
 		}
 	}
 	p, err := s.parseParity(body)
-	if err == nil && !slices.Equal(p.Files(), slices.DeleteFunc(slices.Clone(s.extras.Files), func(f seal.File) bool { return !seal.IsParityFile(f.Name) })) {
+	_, own := p.On(s.drive.Drive)
+	if err == nil && !slices.Equal(own, slices.DeleteFunc(slices.Clone(s.extras.Files), func(f seal.File) bool { return !seal.IsParityFile(f.Name) })) {
 		err = errors.New("it names other parity files than extras.json")
 	}
 	if err != nil {
@@ -113,17 +133,36 @@ func (s *driveDir) parseParity(body []byte) (seal.Parity, error) {
 	if err != nil {
 		return p, err
 	}
-	if p.Bundle != s.drive.Bundle || p.Seal != s.extras.Seal || p.Drive != s.extras.Drive {
+	if !s.isOf(p) {
 		return p, errors.New("it belongs to another seal")
 	}
-	for _, g := range p.Groups {
-		for _, f := range g.Data {
-			if !slices.Contains(s.drive.Files, f) {
-				return p, fmt.Errorf("%s is not in drive.json as it is there", f.Name)
-			}
+	segments := map[string]seal.File{}
+	for _, f := range s.drive.Files {
+		segments[f.Name] = f
+	}
+	data, _ := p.On(s.drive.Drive)
+	for _, f := range data {
+		if segments[f.Name] != f {
+			return p, fmt.Errorf("%s is not in drive.json as it is there", f.Name)
 		}
 	}
 	return p, nil
+}
+
+// isOf reports whether a parity.json is of the seal of this drive directory. One that goes across drives
+// has the fingerprint, which an earlier drive knows by its copy of bundle.json.
+func (s *driveDir) isOf(p seal.Parity) bool {
+	if p.Bundle != s.drive.Bundle {
+		return false
+	}
+	if !p.Across() {
+		return p.Seal == s.extras.Seal && p.Drive == s.extras.Drive
+	}
+	if s.isLast() {
+		return p.Seal == s.extras.Seal
+	}
+	i := slices.IndexFunc(s.extras.Files, func(f seal.File) bool { return f.Name == seal.OtherName(s.drive.Of, seal.BundleName) })
+	return i < 0 && !s.hasParity() || i >= 0 && s.extras.Files[i].SHA256 == p.Seal
 }
 
 // protection is what the parity files can rebuild.
@@ -146,6 +185,12 @@ func (v *verification) checkAdding() {
 }
 
 func (v *verification) isAdded(name string) bool {
+	if strings.HasSuffix(name, media.TempSuffix) {
+		return true // it is no fault, whatever is in it
+	}
+	if seal.IsOther(name) {
+		return v.isOther(name)
+	}
 	if name == seal.ParityName {
 		body, err := v.dir.ReadFile(name, seal.MaxSize)
 		if err == nil {
@@ -158,12 +203,32 @@ func (v *verification) isAdded(name string) bool {
 		return false
 	}
 	defer func() { _ = f.Close() }() // it was read only
-	return parity.IsOf(f, f.Size, name, v.drive.Bundle, v.extras.Seal+v.extras.Drive)
+	return parity.IsOf(f, f.Size, name, v.drive.Bundle, func(of string) bool {
+		return of == v.extras.Seal+v.extras.Drive || !v.isLast() // that may be the fingerprint, which nothing here says
+	})
+}
+
+// isOther reports whether a file that nothing names may be a copy of another drive's small file.
+func (v *verification) isOther(name string) bool {
+	_, of, ok := seal.ParseOther(strings.TrimPrefix(name, seal.CopyDir+"/"))
+	body, err := v.dir.ReadFile(name, maxIndex)
+	if !ok || err != nil {
+		return false
+	}
+	switch of {
+	case seal.DriveName:
+		d, err := seal.ParseDrive(body)
+		return err == nil && d.Bundle == v.drive.Bundle
+	case seal.BundleName:
+		b, err := seal.ParseBundle(body)
+		return err == nil && b.Bundle == v.drive.Bundle
+	}
+	return true
 }
 
 // checkAddedCopy looks at a copy of parity.json that extras.json does not name.
 func (v *verification) checkAddedCopy(name string) {
-	if _, ok := v.added(); ok && name == seal.CopyDir+"/"+seal.ParityName {
+	if _, ok := v.added(); ok && name == seal.CopyDir+"/"+seal.ParityName || v.isOther(name) {
 		v.adding = append(v.adding, name)
 		return
 	}
@@ -199,16 +264,23 @@ func (v *verification) addedLater(now smallFiles) *derivedFiles {
 			now.packedBy = extras.PackedBy
 		}
 	}
-	later, err := now.withParity(p, body).derive()
+	var others []seal.File
+	for _, name := range v.adding {
+		if body, err := v.dir.ReadFile(name, maxIndex); err == nil && seal.IsOther(name) {
+			others = append(others, seal.FileOf(name, body))
+		}
+	}
+	later, err := now.withParity(p, body, others).derive()
 	if err != nil {
 		return nil
 	}
 	return &later
 }
 
-// withParity adds a parity.json, and what it names.
-func (s smallFiles) withParity(p seal.Parity, body []byte) smallFiles {
+// withParity adds a parity.json, what it names of this drive, and copies of other drives' small files.
+func (s smallFiles) withParity(p seal.Parity, body []byte, others []seal.File) smallFiles {
 	s.extras = nil // what this version does not know of it may go: it would be among the needs else
-	s.parity = append([]seal.File{seal.FileOf(seal.ParityName, body)}, p.Files()...)
+	_, own := p.On(s.drive)
+	s.parity, s.others = append([]seal.File{seal.FileOf(seal.ParityName, body)}, own...), others
 	return s
 }

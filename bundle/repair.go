@@ -17,10 +17,11 @@ import (
 // Repair is what can be done about a damaged bundle. Nothing is written before
 // [Repair.InPlace] or [Repair.Into].
 type Repair struct {
-	Dir         string
+	Dir         string     // "" for a drive that is not here
+	Drive       DriveLabel // the zero value in a bundle of one
 	Bundle      string
-	Fingerprint Fingerprint
-	Plain       bool // it is not encrypted
+	Fingerprint Fingerprint // "" for a drive that is not the last one
+	Plain       bool        // it is not encrypted
 	Faults      []Fault
 	Remedies    []Remedy // of every file that is not as it was, in name order
 	Size        int64    // bytes of all files of the bundle
@@ -47,20 +48,22 @@ func (e *RepairError) Hint() string {
 // Permanent is true: trying again does not bring the bytes back.
 func (e *RepairError) Permanent() bool { return true }
 
-// FindRepair reads all of the bundle in dir, as [Verify] does, and finds out what can be rebuilt
-// of what is damaged, without a key: segments from parity, small files from their second
-// copies, and copies from their originals. Close it. Errors: those of [Verify] where there is
-// nothing to check, *[DamageError] where the seals and their copies are lost.
-func FindRepair(ctx context.Context, dir string, want Wanted, progress func(int64)) (r *Repair, err error) {
-	s, err := openToRepair(dir, want)
+// FindRepair is [FindRepairs] for a bundle of one drive, or for one drive of several by itself.
+func FindRepair(ctx context.Context, dir string, want Wanted, progress func(int64)) (*Repair, error) {
+	s, err := FindRepairs(ctx, []string{dir}, want, progress)
 	if err != nil {
 		return nil, err
 	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, s.dir.Close())
-		}
-	}()
+	if len(s.Drives) > 1 {
+		err := &RefusedError{Dir: dir, Reason: "it has several drives of a bundle", hint: "name the directory of one of them, such as " + s.Drives[0].Dir}
+		return nil, errors.Join(err, s.Close())
+	}
+	return s.Drives[0], nil
+}
+
+// findFaults reads all of a drive directory, as [Verify] does. unfinished is what was interrupted on it, where
+// nothing is at fault.
+func findFaults(ctx context.Context, s *driveDir, progress func(int64)) (unfinished, err error) {
 	v := verification{driveDir: s, opts: VerifyOptions{Cold: true, Progress: progress}, suspects: map[string]bool{}}
 	for _, f := range s.faults {
 		v.suspects[f.File] = true
@@ -72,21 +75,28 @@ func FindRepair(ctx context.Context, dir string, want Wanted, progress func(int6
 		s.fault(name, "has other line ends than it had")
 	}
 	slices.SortFunc(s.faults, func(a, b Fault) int { return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.What, b.What)) })
-	d, err := s.diagnose(ctx, s.faults, nil)
-	if err != nil {
-		return nil, err
-	}
-	var unfinished error
 	if len(s.faults) == 0 {
 		unfinished = v.outcome()
-		d.small, d.origin = map[string][]byte{}, map[string]string{}
+	}
+	return unfinished, nil
+}
+
+// newRepair is the repair of a drive by its diagnosis.
+func newRepair(d *diagnosis, unfinished error) *Repair {
+	if len(d.driveDir.faults) == 0 {
 		d.readSmall() // for [Repair.Into]
 	}
-	r = &Repair{Dir: s.dir.Path(), Bundle: s.drive.Bundle, Fingerprint: s.finger, Plain: s.plain(), Faults: s.faults, Remedies: d.remedies, Unfinished: unfinished, d: d}
-	for _, f := range s.files() {
+	r := &Repair{Bundle: d.drive.Bundle, Fingerprint: d.finger, Plain: d.plain(), Faults: d.driveDir.faults, Remedies: d.remedies, Unfinished: unfinished, d: d}
+	if d.dir != nil {
+		r.Dir = d.dir.Path()
+	}
+	if d.drive.Of > 0 {
+		r.Drive = DriveLabel{d.drive.Bundle, d.drive.Drive, d.drive.Of}
+	}
+	for _, f := range d.files() {
 		r.Size += f.Size
 	}
-	return r, nil
+	return r
 }
 
 // Close releases the directory.
@@ -106,32 +116,41 @@ func (r *Repair) lost(dir string) error {
 	return &RepairError{Dir: dir, Files: names}
 }
 
-// InPlace repairs the bundle where it is. What is rebuilt is written beside what is damaged, read
+// InPlace repairs the drive where it is. What is rebuilt is written beside what is damaged, read
 // again, compared with the seals, and only then takes its place; nothing else is touched. So
 // interrupted anywhere, the bundle is no worse than before. At the end everything is read again. Files that
 // turn out to be lost are in Remedies then. Errors: *[RepairError], *[SpaceError], *[DriveError], *[RefusedError].
 func (r *Repair) InPlace(ctx context.Context, progress func(int64)) (err error) {
-	unlock, err := r.d.dir.Lock()
-	if errors.Is(err, media.ErrLocked) {
-		return &RefusedError{Dir: r.Dir, Reason: "another run is changing this bundle", Busy: true, hint: waitForIt}
-	}
+	unlock, err := r.hold()
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, unlock()) }()
-	if err := r.d.dir.Probe(); err != nil {
-		return err
-	}
-	if err := r.checkRoom(r.Dir, r.largestGroup()); err != nil {
-		return err
-	}
 	if err := r.writeSmall(r.d.dir, func(name string) bool { return r.d.faulty[name] }); err != nil {
 		return err
 	}
-	if err := r.rebuild(ctx, r.d.driveDir, progress); err != nil {
+	if err := r.rebuilding(r.onto(r.d.driveDir)).run(ctx, progress); err != nil {
 		return err
 	}
 	return r.confirm(ctx, r.Dir)
+}
+
+// hold keeps other runs away from the directory, which must have room.
+func (r *Repair) hold() (unlock func() error, err error) {
+	unlock, err = r.d.dir.Lock()
+	if errors.Is(err, media.ErrLocked) {
+		return nil, &RefusedError{Dir: r.Dir, Reason: "another run is changing this bundle", Busy: true, hint: waitForIt}
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err = r.d.dir.Probe(); err == nil {
+		err = r.checkRoom(r.Dir, r.largestGroup())
+	}
+	if err != nil {
+		return nil, errors.Join(err, unlock())
+	}
+	return unlock, nil
 }
 
 // checkRoom refuses a directory that has not enough room.
@@ -148,14 +167,18 @@ func (r *Repair) checkRoom(dir string, need int64) error {
 
 // largestGroup is the most that stands beside damaged files at a time.
 func (r *Repair) largestGroup() (most int64) {
-	for _, s := range r.d.surveys {
-		for _, list := range [][]seal.File{s.Damaged(), s.DamagedParity()} {
-			n := int64(0)
-			for _, f := range list {
+	own := map[string]bool{}
+	for _, f := range r.d.files() {
+		own[f.Name] = true
+	}
+	for _, s := range r.d.groups.surveys {
+		n := int64(0)
+		for _, f := range slices.Concat(s.Damaged(), s.DamagedParity()) {
+			if own[f.Name] {
 				n += f.Size
 			}
-			most = max(most, n)
 		}
+		most = max(most, n)
 	}
 	return most
 }
@@ -215,4 +238,18 @@ func (r *Repair) confirm(ctx context.Context, dir string) error {
 
 func isDerived(name string) bool {
 	return name == seal.ReadmeName || name == seal.SumsName || strings.HasPrefix(name, seal.CopyDir+"/")
+}
+
+// rebuilding rebuilds files of groups that are at fault to where they belong.
+func (r *Repair) rebuilding(to holders) rebuilding {
+	return rebuilding{r.d.groups, to, r.Remedy, r.fail}
+}
+
+// fail notes that a file cannot be rebuilt after all.
+func (r *Repair) fail(name, why string) {
+	for i := range r.Remedies {
+		if r.Remedies[i].File == name {
+			r.Remedies[i] = Remedy{File: name, Lost: why}
+		}
+	}
 }

@@ -12,18 +12,31 @@ import (
 	"github.com/satchel-airgap/satchel/bundle/internal/seal"
 )
 
-// rebuild writes segments, then parity files, of all groups into a drive directory.
-func (r *Repair) rebuild(ctx context.Context, to *driveDir, progress func(int64)) error {
-	for i, s := range r.d.surveys {
-		if err := r.rebuildSegments(ctx, s, to, progress); err != nil {
+// rebuilding writes the files of groups that are at fault to where they belong.
+type rebuilding struct {
+	surveyed
+	to     holders                       // has no drive for those that are not wanted
+	remedy func(name string) Remedy      // of a file
+	fail   func(name string, why string) // notes that a file cannot be rebuilt after all
+}
+
+func (r rebuilding) run(ctx context.Context, progress func(int64)) error {
+	for i, s := range r.surveys {
+		if err := r.rebuildShards(ctx, s, progress); err != nil {
 			return err
 		}
-		g := parity.GroupOf(*r.d.parity, r.d.groups[i])
-		if err := r.rebuildParity(ctx, g, to, progress); err != nil {
+		if err := r.writeParity(ctx, s, parity.GroupOf(*r.parity, r.numbers[i]), progress); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// wanted reports whether a file at fault is to be written: it can be rebuilt, and no earlier run
+// has done so.
+func (r rebuilding) wanted(ctx context.Context, f seal.File) bool {
+	to := r.to.has(f.Name)
+	return to != nil && r.remedy(f.Name).From != "" && !to.holds(ctx, f)
 }
 
 // rebuilt is a file that is written beside the damaged one.
@@ -41,20 +54,23 @@ func (b *rebuilt) Write(p []byte) (int, error) {
 	return b.file.Write(p)
 }
 
-// rebuildSegments rebuilds the segments of a group from which nothing is lost.
-func (r *Repair) rebuildSegments(ctx context.Context, s *parity.Survey, to *driveDir, progress func(int64)) (err error) {
+// rebuildShards rebuilds the files of a group from which nothing is lost.
+func (r rebuilding) rebuildShards(ctx context.Context, s *parity.Survey, progress func(int64)) (err error) {
 	var list []*rebuilt
 	defer func() {
 		for _, b := range list {
 			err = errors.Join(err, b.file.Abort())
 		}
 	}()
-	outs := map[string]io.Writer{}
-	for _, f := range s.Damaged() {
-		if r.Remedy(f.Name).Lost != "" || to.holds(ctx, f) {
+	damaged, outs := s.Damaged(), map[string]io.Writer{}
+	if s.HasTable() {
+		damaged = append(damaged, s.DamagedParity()...)
+	}
+	for _, f := range damaged {
+		if !r.wanted(ctx, f) {
 			continue
 		}
-		file, err := to.dir.Create(f.Name)
+		file, err := r.to.has(f.Name).dir.Create(f.Name)
 		if err != nil {
 			return err
 		}
@@ -64,22 +80,20 @@ func (r *Repair) rebuildSegments(ctx context.Context, s *parity.Survey, to *driv
 	if len(list) == 0 {
 		return nil
 	}
-	if err := s.Rebuild(ctx, r.d.parityFiles(), outs, progress); err != nil {
-		return r.d.asDamage(err)
+	if err := s.Rebuild(ctx, r.from, outs, progress); err != nil {
+		return r.from.asDamage(err)
 	}
 	for len(list) > 0 {
 		b := list[0]
+		list = list[1:] // it is committed, or gone
 		got := seal.File{Name: b.want.Name, Size: b.file.Size(), SHA256: hex.EncodeToString(b.hash.Sum(nil))}
-		if got != b.want {
+		if got == b.want {
+			err = r.to.has(b.want.Name).commit(ctx, b.file, b.want)
+		} else {
 			r.fail(b.want.Name, "what was rebuilt is not what the seals say")
-			list = list[1:]
-			if err := b.file.Abort(); err != nil {
-				return err
-			}
-			continue
+			err = b.file.Abort()
 		}
-		list = list[1:]
-		if err := to.commit(ctx, b.file, b.want); err != nil {
+		if err != nil {
 			return err
 		}
 	}
@@ -111,18 +125,9 @@ func (s *driveDir) holds(ctx context.Context, want seal.File) bool {
 	return err == nil && got == want
 }
 
-// fail notes that a file cannot be rebuilt after all.
-func (r *Repair) fail(name, why string) {
-	for i := range r.Remedies {
-		if r.Remedies[i].File == name {
-			r.Remedies[i] = Remedy{File: name, Lost: why}
-		}
-	}
-}
-
-// rebuildParity computes the parity files at fault again, once all segments of their group
-// are whole.
-func (r *Repair) rebuildParity(ctx context.Context, g parity.Group, to *driveDir, progress func(int64)) (err error) {
+// writeParity computes the parity files of a group anew of which all is lost: all segments are
+// whole.
+func (r rebuilding) writeParity(ctx context.Context, s *parity.Survey, g parity.Group, progress func(int64)) (err error) {
 	outs, files := make([]parity.Output, len(g.Parity)), make([]*media.Pending, len(g.Parity))
 	defer func() {
 		for _, f := range files {
@@ -131,17 +136,15 @@ func (r *Repair) rebuildParity(ctx context.Context, g parity.Group, to *driveDir
 			}
 		}
 	}()
-	for _, f := range g.Data {
-		if r.Remedy(f.Name).Lost != "" {
-			return nil
-		}
+	if s.HasTable() || len(s.Damaged()) > 0 {
+		return nil
 	}
 	wanted := false
 	for i, f := range g.Parity {
-		if m := r.Remedy(f.Name); m.From == "" || to.holds(ctx, f) {
+		if !r.wanted(ctx, f) {
 			continue
 		}
-		if files[i], err = to.dir.Create(f.Name); err != nil {
+		if files[i], err = r.to.has(f.Name).dir.Create(f.Name); err != nil {
 			return err
 		}
 		outs[i], wanted = files[i], true
@@ -149,15 +152,15 @@ func (r *Repair) rebuildParity(ctx context.Context, g parity.Group, to *driveDir
 	if !wanted {
 		return nil
 	}
-	if _, err := parity.Write(ctx, g, to.parityFiles(), outs, progress); err != nil {
-		return to.asDamage(err)
+	if _, err := parity.Write(ctx, g, r.from, outs, progress); err != nil {
+		return r.from.asDamage(err)
 	}
 	for i, f := range files {
 		if f == nil {
 			continue
 		}
 		files[i] = nil
-		if err := to.commit(ctx, f, g.Parity[i]); err != nil {
+		if err := r.to.has(g.Parity[i].Name).commit(ctx, f, g.Parity[i]); err != nil {
 			return err
 		}
 	}

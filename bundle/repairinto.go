@@ -26,7 +26,7 @@ func (r *Repair) Into(ctx context.Context, to string, progress func(int64)) (err
 	if err := r.checkRoom(to, r.lacking(dst)); err != nil {
 		return err
 	}
-	for _, f := range r.d.files() {
+	for _, f := range r.d.files() { // all of a drive that is lost are at fault
 		if _, small := r.d.small[f.Name]; small || r.d.faulty[f.Name] {
 			continue
 		}
@@ -34,7 +34,7 @@ func (r *Repair) Into(ctx context.Context, to string, progress func(int64)) (err
 			return err
 		}
 	}
-	if err := r.rebuild(ctx, dst, progress); err != nil {
+	if err := r.rebuilding(r.onto(dst)).run(ctx, progress); err != nil {
 		return err
 	}
 	if err := r.writeSmall(dst.dir, func(name string) bool {
@@ -81,7 +81,7 @@ func (r *Repair) openTarget(ctx context.Context, path string) (*driveDir, error)
 // bundle does not have, or has otherwise: that may be another bundle, or a newer copy of this one.
 func (r *Repair) sameTarget(ctx context.Context, to *driveDir) error {
 	path := to.dir.Path()
-	if path == r.Dir {
+	if path == r.Dir { // it is never that of a drive that is not here
 		return &RefusedError{Dir: r.Dir, Reason: "the damaged bundle is there", hint: "name another directory, or repair it in place: without --to"}
 	}
 	body, err := to.dir.ReadFile(seal.DriveName, seal.MaxSize)
@@ -185,4 +185,14 @@ func (r *Repair) copyFile(ctx context.Context, f seal.File, dst *driveDir, progr
 		return errors.Join(err, file.Abort())
 	}
 	return dst.commit(ctx, file, f)
+}
+
+// onto gives the drive directory that is written for the one that is repaired.
+func (r *Repair) onto(dst *driveDir) holders {
+	h := r.d.groups.from
+	if h.of == nil {
+		return alone(dst)
+	}
+	h.drives = map[int]*driveDir{dst.drive.Drive: dst}
+	return h
 }

@@ -13,21 +13,10 @@ import (
 // openToRepair reads the seals of a drive directory of which any may be damaged: each small file,
 // or else its second copy, as they agree with each other. The error is that of a bundle that
 // cannot be told from others any more.
-func openToRepair(dir string, want Wanted) (d *driveDir, err error) {
-	at, err := locate([]string{dir})
-	if err != nil {
-		return nil, err
-	}
-	if n := len(at.earlier); n > 1 || n == 1 && at.last != nil {
-		return nil, &RefusedError{Dir: dir, Reason: "it has several drives of a bundle, and each is repaired by itself", hint: "name the directory of one of them, such as " + at.earlier[0].dir}
-	}
-	p := at.last
-	if p == nil {
-		p = &at.earlier[0]
-	}
+func openToRepair(p location, want Wanted) (d *driveDir, err error) {
 	switch {
 	case p.short != "":
-		return nil, shortNames(*p)
+		return nil, shortNames(p)
 	case p.renamed:
 		return nil, refuseRenamed(p.dir)
 	case p.copying:
@@ -38,7 +27,7 @@ func openToRepair(dir string, want Wanted) (d *driveDir, err error) {
 		return nil, err
 	}
 	s := &seals{driveDir: &driveDir{dir: root, bodies: map[string][]byte{}}}
-	if err := s.chooseSeals(*p, want); err != nil {
+	if err := s.chooseSeals(p, want); err != nil {
 		return nil, errors.Join(err, root.Close())
 	}
 	return s.driveDir, nil
@@ -50,6 +39,8 @@ func (s *seals) chooseSeals(p location, want Wanted) error {
 	var err error
 	if p.sealed || p.copied {
 		err = s.chooseLast(want)
+	} else if s.hadSeal() {
+		err = s.damage(seal.BundleName, "and its second copy are missing: they were lost, or the bundle was never finished; then pack goes on where it stopped", nil)
 	} else {
 		err = s.chooseEarlier(p, want)
 	}
@@ -69,6 +60,14 @@ func (s *seals) chooseSeals(p location, want Wanted) error {
 		s.compareBody(name, body)
 	}
 	return nil
+}
+
+// hadSeal reports whether extras.json is of a seal, which is not there.
+func (s *driveDir) hadSeal() bool {
+	return slices.ContainsFunc(s.both(seal.ExtrasName), func(body []byte) bool {
+		e, err := seal.ParseExtras(body)
+		return err == nil && e.Seal != ""
+	})
 }
 
 // chooseLast takes bundle.json and drive.json of a drive that has the seal.

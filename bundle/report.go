@@ -28,13 +28,14 @@ type Report struct {
 	UnfinishedRekey   []string      // key files of a rekey that was interrupted
 	UnfinishedSigning []string      // signatures of a signing that was interrupted
 	UnfinishedParity  []string      // files of an adding of parity that was interrupted
-	Protection        Protection    // what parity files can rebuild, in a bundle of one drive
+	Protection        Protection    // what parity files can rebuild, in a bundle of one drive, or where parity goes across all
 	Signed            []Signed      // who has signed it; without principals: nobody has asked whose key it is, or it does not count
 	Unlisted          []string      // signature files that extras.json and SHA256SUMS do not name
 	LineEnds          []string      // files whose line ends a copy has changed
 	Renamed           bool          // a copy has changed how names are written; they are understood
 	Drives            []DriveReport // that were looked at, by number; nil for a bundle of one drive
 	Away              []DriveLabel  // that were not looked at
+	Rebuildable       []DriveLabel  // those of them that can be made anew from parity
 }
 
 // DriveReport is what [Verify] found of one drive of several.
@@ -44,6 +45,7 @@ type DriveReport struct {
 	Files      int
 	Bytes      int64
 	Faults     []Fault
+	Remedies   []Remedy
 	Protection Protection // what its parity files can rebuild
 	Err        error      // nil for a drive that is whole
 }
@@ -208,13 +210,18 @@ func (o *opened) verify(ctx context.Context, opts VerifyOptions) (r *Report, fou
 			return nil, nil, err
 		}
 		wrong := v.outcome()
-		what, err := d.diagnose(ctx, d.faults, nil)
-		if err != nil {
-			return nil, nil, err
-		}
-		r.Remedies = append(r.Remedies, what.remedies...)
 		r.add(&v, wrong)
 		found = also(found, wrong)
+	}
+	all, err := diagnoseDrives(ctx, o.drives, len(o.names), nil)
+	if err != nil {
+		return nil, nil, err
+	}
+	for i := range r.Drives {
+		if d := all.here[max(1, r.Drives[i].Number)]; d != nil {
+			r.Drives[i].Remedies = d.remedies
+			r.Remedies = append(r.Remedies, d.remedies...)
+		}
 	}
 	for _, b := range o.broken {
 		found = also(found, b.Err)
@@ -222,13 +229,16 @@ func (o *opened) verify(ctx context.Context, opts VerifyOptions) (r *Report, fou
 	}
 	if len(o.names) == 0 {
 		r.Drives = nil
-	} else {
-		r.Protection = Protection{}
+	} else if r.Protection.Whole == 0 {
+		r.Protection = Protection{} // each drive has its own
 	}
 	slices.SortFunc(r.Drives, func(a, b DriveReport) int { return cmp.Compare(a.Number, b.Number) })
 	for _, name := range o.names {
 		if !slices.ContainsFunc(r.Drives, func(d DriveReport) bool { return d.Number == name.Number }) {
 			r.Away = append(r.Away, name)
+		}
+		if all.away[name.Number] != nil && all.why[name.Number] == "" {
+			r.Rebuildable = append(r.Rebuildable, name)
 		}
 	}
 	if found == nil && len(r.Away) > 0 && len(r.Drives) > 1 {

@@ -28,6 +28,7 @@ type smallFiles struct {
 	keys        map[string][]byte // the key files, by name
 	signatures  map[string][]byte // of bundle.json, by name; of drive.json on a drive that is not the last one
 	parity      []seal.File       // parity.json and the parity files, none where there is no parity
+	others      []seal.File       // copies of small files of other drives, where parity goes across drives
 	packedBy    string            // the version that made what extras.json needs a feature for; may be empty
 	extras      []byte            // extras.json as it stands, if it has more in it than this version writes
 }
@@ -47,7 +48,7 @@ func (s smallFiles) derive() (f derivedFiles, err error) {
 			extras.Files = append(extras.Files, seal.FileOf(name, body))
 		}
 	}
-	extras.Files = append(extras.Files, s.parity...)
+	extras.Files = slices.Concat(extras.Files, s.parity, s.others)
 	slices.SortFunc(extras.Files, func(a, b seal.File) int { return cmp.Compare(a.Name, b.Name) })
 	extras.Needs = seal.Uses(s.packedBy, s.added()...)
 	if f.extras = s.extras; f.extras == nil {
@@ -81,6 +82,9 @@ func (s smallFiles) added() (features []string) {
 	}
 	if len(s.parity) > 0 {
 		features = append(features, seal.Parities)
+	}
+	if len(s.others) > 0 {
+		features = append(features, seal.Across)
 	}
 	return features
 }
@@ -158,6 +162,10 @@ func (s *driveDir) smallFiles() (smallFiles, error) {
 	for _, f := range s.extras.Files {
 		if seal.IsParity(f.Name) {
 			all.parity = append(all.parity, f)
+			continue
+		}
+		if seal.IsOther(f.Name) {
+			all.others = append(all.others, f)
 			continue
 		}
 		body, err := s.twice(f)

@@ -152,7 +152,9 @@ type spreading struct {
 	begin   journal.Begin
 	sorted  []oci.Node // the largest first
 
+	room   []int64     // of the drives that are tried
 	closed *closedLane // once it was counted
+	across bool        // parity goes across them
 	tight  bool        // it is the files besides the blobs that have no room, and not the drives that are too few
 }
 
@@ -180,6 +182,7 @@ const spreadMore = 8
 // over spreads the bundle over these drives, all of them; nil if it finds no way.
 func (s *spreading) over(drives []Capacity) (*Spread, error) {
 	s.begin.Lanes = LanesOf(s.job.Lanes, len(drives))
+	s.across = s.job.across(len(drives))
 	budget := make([]int64, len(drives))
 	for k, c := range drives {
 		budget[k] = s.without(c.Free-s.least(s.begin.Lanes, c), c)
@@ -196,7 +199,10 @@ func (s *spreading) over(drives []Capacity) (*Spread, error) {
 			s.tight = s.tight || try > 0
 			return nil, nil
 		}
-		s.begin.Drives = plan
+		s.begin.Drives, s.room = plan, nil
+		for _, c := range drives {
+			s.room = append(s.room, c.Free)
+		}
 		f, err := s.forecast()
 		if err != nil {
 			return nil, err
@@ -224,6 +230,9 @@ func (s *spreading) without(n int64, c Capacity) int64 {
 	if p.Parity == 0 {
 		return n
 	}
+	if s.across {
+		return n / int64(p.Data+p.Parity) * int64(p.Data)
+	}
 	group := max(1, min(int64(p.Data), c.Free/s.begin.SegmentSize)) // the segments of a small drive are fewer
 	whole := n / (group + int64(p.Parity)) * group
 	return max(whole, min(n, 1))
@@ -232,7 +241,7 @@ func (s *spreading) without(n int64, c Capacity) int64 {
 // slack is what lanes may take that fill in another order than a forecast has them: each
 // segment has a header and the rest of a cluster, and there may be some more of them.
 func slack(f Forecast, c Capacity) int64 {
-	return int64(f.Segments/8+1) * (perSegment + c.Cluster/2)
+	return int64(f.Segments/8+1)*(perSegment+c.Cluster/2) + f.parts[0].more
 }
 
 // fill puts the largest blob first onto the first drive that has room. The plan is nil if there
@@ -269,7 +278,7 @@ func (s *spreading) fill(drives []Capacity, budget []int64) ([]journal.DrivePlan
 // forecast counts the bundle as it is spread. The closing lane is the same each time but for
 // its number.
 func (s *spreading) forecast() (f Forecast, err error) {
-	r := &forecaster{begin: s.begin, parity: s.job.Parity, signers: len(s.job.Signers), version: s.job.Version, content: s.content, noise: newNoise(), closed: s.closed}
+	r := &forecaster{begin: s.begin, parity: s.job.Parity, mounted: s.job.Mounted, room: s.room, signers: len(s.job.Signers), version: s.job.Version, content: s.content, noise: newNoise(), closed: s.closed}
 	f, err = r.run(s.inv, s.g)
 	s.closed = r.closed
 	return f, err

@@ -53,7 +53,7 @@ func (s *driveDir) usable() error {
 	if len(s.crlf) > 0 && !s.second {
 		return &CopyError{Dir: s.dir.Path(), Files: s.crlf, Faults: s.faults}
 	}
-	if slices.ContainsFunc(s.faults, func(f Fault) bool { return !seal.IsParity(f.File) }) {
+	if slices.ContainsFunc(s.faults, func(f Fault) bool { return !seal.IsAdded(f.File) }) {
 		return damageOf(s.dir.Path(), s.faults)
 	}
 	return nil

@@ -31,6 +31,7 @@ type Writer struct {
 	maxAge time.Duration
 
 	parity  ParityRatio           // what a forecast counts
+	mounted int                   // see [Job]
 	drives  []*target             // in order; the last one has the closing lane too
 	on      map[digest.Digest]int // the number of the drive that a blob goes on; the first for others
 	closing chan *lane            // the closing lane, for manifests

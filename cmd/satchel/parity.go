@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -15,7 +16,7 @@ func newParity(a *app) *cobra.Command {
 	var ratio, expect, id string
 	var trust trustFlags
 	cmd := &cobra.Command{
-		Use:   "parity --parity M/N DIR",
+		Use:   "parity --parity M/N DIR [DIR ...]",
 		Short: "Add parity files to a finished bundle",
 		Long: `parity adds parity files to the finished bundle in DIR: M for each N segments. Any M
 segments of those, lost or damaged, can then be rebuilt by satchel repair, byte for
@@ -23,11 +24,17 @@ byte and without a key. With --parity 2/20 the bundle grows by a tenth.
 
 It reads all segments and compares them with the seals: what is damaged already gets
 no parity. What it has written is read again. The fingerprint of the bundle and its
-signatures stay as they are. If it is interrupted, run it again: it goes on.`,
-		Example: `  satchel parity --parity 2/20 /run/media/me/drive`,
-		Args:    exactly(1, "one directory"),
+signatures stay as they are. If it is interrupted, run it again: it goes on.
+
+Of a bundle on several drives, name the directories of all, mounted at the same time:
+if M is enough, parity then goes across the drives, and one whole drive may be lost.
+On three drives that is so with --parity 10/20. Otherwise each drive gets parity of
+its own.`,
+		Example: `  satchel parity --parity 2/20 /run/media/me/drive
+  satchel parity --parity 10/20 /mnt/drive1 /mnt/drive2 /mnt/drive3`,
+		Args: someDirectories,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return runParity(cmd.Context(), a, trust, ratio, args[0], expect, id)
+			return runParity(cmd.Context(), a, trust, ratio, args, expect, id)
 		},
 	}
 	addParity(cmd.Flags(), &ratio)
@@ -52,7 +59,7 @@ func parityRatio(flag string) (r bundle.ParityRatio, err error) {
 	return r, err
 }
 
-func runParity(ctx context.Context, a *app, trust trustFlags, flag, dir, expect, id string) error {
+func runParity(ctx context.Context, a *app, trust trustFlags, flag string, args []string, expect, id string) error {
 	if flag == "" {
 		return usage(errors.New("parity needs --parity M/N"), "2/20, for example, writes 2 parity files for each 20 segments")
 	}
@@ -64,25 +71,38 @@ func runParity(ctx context.Context, a *app, trust trustFlags, flag, dir, expect,
 	if err != nil {
 		return err
 	}
-	dirs, err := a.choose(ctx, []string{dir}, wanted{want.Expect, id, want.Trust})
+	dirs, err := a.choose(ctx, args, wanted{want.Expect, id, want.Trust})
 	if err != nil {
 		return err
 	}
-	for _, dir := range dirs { // the drives of one bundle
-		if err := a.parity(ctx, dir, want, ratio); err != nil {
+	here, of, err := bundle.DrivesAmong(dirs)
+	if err != nil {
+		return err
+	}
+	if of > 1 && here == of && bundle.AcrossDrives(ratio, of) {
+		return a.parity(ctx, dirs, want, ratio)
+	}
+	for _, dir := range dirs { // each has its own
+		if err := a.parity(ctx, []string{dir}, want, ratio); err != nil {
 			return err
 		}
+	}
+	switch {
+	case of > 1 && bundle.AcrossDrives(ratio, of):
+		a.info("each drive has parity of its own, and no whole drive may be lost: for that, all %d drives are named together", of)
+	case of > 1:
+		a.info("each drive has parity of its own, and no whole drive may be lost: that takes --parity %s, with all %d drives named together", ratio.ForDrive(of), of)
 	}
 	return nil
 }
 
-// parity adds parity files to a drive of a bundle, or to a bundle of one, and says so.
-func (a *app) parity(ctx context.Context, dir string, want bundle.Wanted, ratio bundle.ParityRatio) error {
-	hold, err := bundle.HoldBundle(dir, a.journals(), a.command())
+// parity adds parity files to a drive of a bundle, or to all of it, and says so.
+func (a *app) parity(ctx context.Context, dirs []string, want bundle.Wanted, ratio bundle.ParityRatio) error {
+	hold, err := bundle.HoldBundle(dirs[0], a.journals(), a.command())
 	if as[*bundle.RefusedError](err) {
 		return err
 	}
-	done, err := a.addParity(ctx, dir, want, ratio)
+	done, err := a.addParity(ctx, dirs, want, ratio)
 	if err = errors.Join(err, hold.Close()); err != nil {
 		return err
 	}
@@ -91,7 +111,11 @@ func (a *app) parity(ctx context.Context, dir string, want bundle.Wanted, ratio 
 		a.info("bundle %s has parity %s already: %s can be rebuilt; nothing was added", done.Bundle, ratio, done.Protection)
 		return nil
 	}
-	a.info("added %s, %s, to bundle %s in %s", text.Count(done.Files, "parity file", "parity files"), bundle.FormatSize(done.Bytes), done.Bundle, done.Dir)
+	in := done.Dir
+	if len(dirs) > 1 {
+		in = fmt.Sprintf("%d directories", len(dirs))
+	}
+	a.info("added %s, %s, to bundle %s in %s", text.Count(done.Files, "parity file", "parity files"), bundle.FormatSize(done.Bytes), done.Bundle, in)
 	a.info("satchel repair can rebuild %s; every segment was read, and what was written was read again", done.Protection)
 	if done.Fingerprint != "" {
 		a.info("its fingerprint is the same: %s", done.Fingerprint.Grouped())
@@ -99,17 +123,28 @@ func (a *app) parity(ctx context.Context, dir string, want bundle.Wanted, ratio 
 	return nil
 }
 
-// addParity adds parity to a bundle, and shows how far it is.
-func (a *app) addParity(ctx context.Context, dir string, want bundle.Wanted, ratio bundle.ParityRatio) (*bundle.ParityReport, error) {
-	plan, err := bundle.PlanParity(dir, want, ratio)
+// addParity adds parity to a bundle, across its drives if there are several, and shows how far it is.
+func (a *app) addParity(ctx context.Context, dirs []string, want bundle.Wanted, ratio bundle.ParityRatio) (done *bundle.ParityReport, err error) {
+	var plan *bundle.ParityReport
+	if len(dirs) > 1 {
+		plan, err = bundle.PlanParityAcross(dirs, want, ratio)
+	} else {
+		plan, err = bundle.PlanParity(dirs[0], want, ratio)
+	}
 	if err != nil || plan.Already {
 		return plan, err
 	}
 	bar := a.Progress("parity", 0, plan.Work)
-	done, err := bundle.AddParity(ctx, dir, want, ratio, version(), bar.Add)
+	if len(dirs) > 1 {
+		done, err = bundle.AddParityAcross(ctx, dirs, want, ratio, version(), bar.Add)
+	} else {
+		done, err = bundle.AddParity(ctx, dirs[0], want, ratio, version(), bar.Add)
+	}
 	bar.End()
-	if err == nil {
-		err = bundle.Release(dir)
+	for _, dir := range dirs {
+		if err == nil {
+			err = bundle.Release(dir)
+		}
 	}
 	return done, err
 }

@@ -161,6 +161,9 @@ func (o planOptions) job(cmd *cobra.Command, a *app, ui *bundle.UI) (job plan.Op
 	if err := a.joinCatalogs(job.Config, o.catalog, len(o.since) > 0, job.Journals, name); err != nil {
 		return job, err
 	}
+	if o.volumes.media.Disc() { // their directories are on a staging disk, until they are burned
+		job.Job.Mounted = bundle.MaxDrives
+	}
 	job.DriveSize, job.Cluster, job.Rate = o.volumes.driveSize, o.volumes.clusterSize(), o.rate
 	if o.drive != "" {
 		if err := o.measure(a, &job); err != nil {

@@ -64,6 +64,9 @@ func printPlan(w io.Writer, r *plan.Report, images bool, v view) error {
 		}
 		p.printf("%s%s can be rebuilt\n", head, has)
 	}
+	if takes := r.Written.WholeDrive; takes != "" {
+		p.printf("             no whole drive may be lost: that takes %s\n", takes)
+	}
 	volume := volumeOf(r.Media)
 	for i, d := range r.Drives {
 		head := "drives      "

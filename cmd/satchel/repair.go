@@ -4,8 +4,11 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
+	"path/filepath"
+	"slices"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
@@ -25,7 +28,7 @@ type repairOptions struct {
 func newRepair(a *app) *cobra.Command {
 	var o repairOptions
 	cmd := &cobra.Command{
-		Use:   "repair DIR",
+		Use:   "repair DIR [DIR ...]",
 		Short: "Rebuild what is damaged in a bundle, without a key",
 		Long: `repair reads the whole bundle in DIR and lists what is damaged and what can be rebuilt:
 segments from parity files, if the bundle has them (pack --parity, satchel parity),
@@ -38,6 +41,10 @@ takes its place, and nothing else is changed: the bundle never becomes worse. Wi
 directory; take that for a drive that is failing, or read-only. If it is interrupted,
 run it again.
 
+Of a bundle on several drives, name the directories of all that are there: each is
+repaired. If parity goes across the drives (satchel parity, with all drives named), a
+whole drive that is lost is made anew: --to DIR says where.
+
 What no parity file brings back, the host that packed the bundle can send after it:
 with --from-source it fetches what is lost from the same registries, by digest, and
 writes it into DIR as a supplement, a bundle with a fingerprint of its own. --lost is the
@@ -45,8 +52,14 @@ list that satchel verify --lost wrote inside, or the damaged bundle, if it came 
 unpack takes the damaged bundle and the supplement together. Like pack, it resumes.`,
 		Example: `  satchel repair /run/media/me/drive
   satchel repair --to /srv/bundles/repaired /run/media/me/drive
+  satchel repair --to /mnt/new /mnt/drive1 /mnt/drive3
   satchel repair --from-source -c imageset.yaml -r age1... --lost lost.txt /run/media/me/drive`,
-		Args: exactly(1, "one directory"),
+		Args: func(cmd *cobra.Command, args []string) error {
+			if o.source.on {
+				return exactly(1, "one directory")(cmd, args)
+			}
+			return someDirectories(cmd, args)
+		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := o.source.check(o); err != nil {
 				return err
@@ -54,11 +67,11 @@ unpack takes the damaged bundle and the supplement together. Like pack, it resum
 			if o.source.on {
 				return o.source.run(cmd, a, o, args[0])
 			}
-			return runRepair(cmd.Context(), a, o, args[0])
+			return runRepair(cmd.Context(), a, o, args)
 		},
 	}
 	f := cmd.Flags()
-	f.Var(givenValue{&o.to, "DIR"}, "to", "leave the damaged bundle as it is, and write the repaired one into `DIR`")
+	f.Var(givenValue{&o.to, "DIR"}, "to", "leave the damaged bundle as it is, and write the repaired one, or the drive that is lost, into `DIR`")
 	f.BoolVar(&o.yes, "yes", false, "repair in place without asking; with --from-source, do not ask whether DIR is meant where it may not be the drive")
 	addExpect(f, &o.expect)
 	addTrustFlags(f, &o.trust)
@@ -76,10 +89,29 @@ type repairReport struct {
 	Fingerprint bundle.Fingerprint `json:"fingerprint"`
 	Faults      []faultReport      `json:"faults"`
 	Remedies    []remedyReport     `json:"remedies"`
-	Repaired    bool               `json:"repaired"` // what could be rebuilt was, and was read again
-	Whole       bool               `json:"whole"`    // every byte is as it was written now
+	Repaired    bool               `json:"repaired"`          // what could be rebuilt was, and was read again
+	Whole       bool               `json:"whole"`             // every byte is as it was written now
+	Drives      []repairedDrive    `json:"drives,omitempty"`  // of a bundle on several
+	NotHere     []lostDrive        `json:"notHere,omitempty"` // drives that are not here
+	Rebuilt     *oneDrive          `json:"rebuilt,omitempty"` // the drive that is in the directory To
 
 	NotEncrypted bool `json:"notEncrypted,omitempty"`
+}
+
+// repairedDrive is one drive of several.
+type repairedDrive struct {
+	Drive    int            `json:"drive"`
+	Label    string         `json:"label"`
+	Dir      string         `json:"dir"`
+	Faults   []faultReport  `json:"faults"`
+	Remedies []remedyReport `json:"remedies"`
+}
+
+// lostDrive is a drive that is not here.
+type lostDrive struct {
+	Drive int    `json:"drive"`
+	Label string `json:"label"`
+	Lost  string `json:"lost,omitempty"` // why it cannot be made anew from the others
 }
 
 // repairEnd is what repair prints for machines.
@@ -88,7 +120,7 @@ type repairEnd struct {
 	*repairReport
 }
 
-func runRepair(ctx context.Context, a *app, o repairOptions, dir string) error {
+func runRepair(ctx context.Context, a *app, o repairOptions, dirs []string) error {
 	if err := a.tellMachines(o.output, &ended{}); err != nil { // until there is more to say
 		return err
 	}
@@ -99,74 +131,222 @@ func runRepair(ctx context.Context, a *app, o repairOptions, dir string) error {
 	if err != nil {
 		return err
 	}
-	if list, err := a.found(dir, wanted{want.Expect, o.id, want.Trust}); err == nil && len(list) > 0 {
-		dirs, err := a.choose(ctx, []string{dir}, wanted{want.Expect, o.id, want.Trust})
-		if err != nil {
-			return err
-		}
-		if len(dirs) == 1 {
-			dir = dirs[0]
-		}
+	if err := checkRepairTo(o.to, dirs); err != nil {
+		return err
 	}
-	hold, err := bundle.HoldBundle(dir, a.journals(), a.command())
+	if dirs, err = a.toRepair(ctx, dirs, wanted{want.Expect, o.id, want.Trust}); err != nil {
+		return err
+	}
+	hold, err := bundle.HoldBundle(dirs[0], a.journals(), a.command())
 	if as[*bundle.RefusedError](err) {
 		return err
 	}
-	return errors.Join(a.repair(ctx, o, dir, want), hold.Close())
+	return errors.Join(a.repair(ctx, o, dirs, want), hold.Close())
+}
+
+// checkRepairTo refuses to write the repaired bundle into the damaged one, or the other way round.
+func checkRepairTo(to string, dirs []string) error {
+	for _, dir := range dirs {
+		abs, err := filepath.Abs(dir)
+		other, oerr := filepath.Abs(to)
+		if to == "" || err != nil || oerr != nil {
+			continue
+		}
+		for _, pair := range [][2]string{{abs, other}, {other, abs}} {
+			if rel, err := filepath.Rel(pair[0], pair[1]); err == nil && filepath.IsLocal(rel) && rel != "." {
+				return usage(fmt.Errorf("--to %s and %s: one is below the other", to, dir), "name a directory elsewhere")
+			}
+		}
+	}
+	return nil
+}
+
+// toRepair gives the directories of the bundle that is meant. One that has nothing that can be told
+// from others is left as it is: repair says what is wrong with it.
+func (a *app) toRepair(ctx context.Context, dirs []string, w wanted) ([]string, error) {
+	for _, dir := range dirs {
+		if list, err := a.found(dir, w); err != nil || len(list) == 0 {
+			return dirs, nil
+		}
+	}
+	list, err := a.choose(ctx, dirs, w)
+	if err == nil && len(list) == 0 {
+		list = dirs
+	}
+	return list, err
 }
 
 // repair shows what is damaged, and repairs what can be repaired.
-func (a *app) repair(ctx context.Context, o repairOptions, dir string, want bundle.Wanted) error {
-	total, err := bundle.SealedSize([]string{dir}, want)
+func (a *app) repair(ctx context.Context, o repairOptions, dirs []string, want bundle.Wanted) error {
+	total, err := bundle.SealedSize(dirs, want)
 	if err != nil {
 		total = 0 // its seals are damaged: there is no total to go by
 	}
 	bar := a.Progress("reading", 0, total)
-	r, err := bundle.FindRepair(ctx, dir, want, bar.Add)
+	set, err := bundle.FindRepairs(ctx, dirs, want, bar.Add)
 	bar.End()
 	if err != nil {
 		return err
 	}
-	defer func() { _ = r.Close() }() // it was read only
-	rep := &repairReport{Dir: r.Dir, Bundle: r.Bundle, Fingerprint: r.Fingerprint, Faults: []faultReport{}, Remedies: []remedyReport{}, Whole: len(r.Faults) == 0 && r.Unfinished == nil, NotEncrypted: r.Plain}
-	for _, f := range r.Faults {
-		rep.Faults = append(rep.Faults, faultReport{f.File, f.What})
-	}
-	err = a.doRepair(ctx, o, r, rep)
-	rep.Remedies = append(rep.Remedies, remedies(r.Remedies)...)
+	defer func() { _ = set.Close() }() // it was read only
+	rep := reportRepair(set)
+	err = a.doRepair(ctx, o, set, rep)
+	rep.remedies(set)
 	if o.output != "table" {
 		return errors.Join(err, a.tellMachines(o.output, &repairEnd{repairReport: rep}))
 	}
 	return errors.Join(err, printRepair(a.stdout, rep))
 }
 
-func (a *app) doRepair(ctx context.Context, o repairOptions, r *bundle.Repair, rep *repairReport) error {
-	if len(r.Remedies) == 0 && o.to == "" {
-		return r.Unfinished
+// reportRepair is what is known before anything is written.
+func reportRepair(set *bundle.RepairSet) *repairReport {
+	rep := &repairReport{Bundle: set.Bundle, Faults: []faultReport{}, Remedies: []remedyReport{}, Whole: !set.Damaged() && set.Unfinished() == nil && len(set.Away)+len(set.Lost) == 0}
+	for _, r := range set.Drives {
+		rep.Dir, rep.Fingerprint, rep.NotEncrypted = r.Dir, cmp.Or(r.Fingerprint, rep.Fingerprint), r.Plain
+		one := repairedDrive{Drive: r.Drive.Number, Label: r.Label(), Dir: r.Dir, Faults: []faultReport{}, Remedies: []remedyReport{}}
+		for _, f := range r.Faults {
+			one.Faults = append(one.Faults, faultReport{f.File, f.What})
+		}
+		if rep.Faults = append(rep.Faults, one.Faults...); r.Drive.Of > 0 {
+			rep.Drives = append(rep.Drives, one)
+		}
 	}
-	if o.to == "" && !o.yes {
-		agreed, err := a.agreeRepair(ctx, r)
+	for _, r := range set.Away {
+		rep.NotHere = append(rep.NotHere, lostDrive{Drive: r.Drive.Number, Label: r.Label()})
+	}
+	for _, d := range set.Lost {
+		rep.NotHere = append(rep.NotHere, lostDrive{d.Number, d.Label(), d.Why})
+	}
+	return rep
+}
+
+// remedies takes over what was found out, and done, about each file.
+func (rep *repairReport) remedies(set *bundle.RepairSet) {
+	for i, r := range set.Drives {
+		rep.Remedies = append(rep.Remedies, remedies(r.Remedies)...)
+		if len(rep.Drives) > 0 {
+			rep.Drives[i].Remedies = append(rep.Drives[i].Remedies, remedies(r.Remedies)...)
+		}
+	}
+}
+
+func (a *app) doRepair(ctx context.Context, o repairOptions, set *bundle.RepairSet, rep *repairReport) error {
+	switch {
+	case o.to != "":
+		return a.repairInto(ctx, o.to, set, rep)
+	case !set.Damaged() && len(set.Away)+len(set.Lost) > 0 && len(set.Drives) > 1:
+		return notHere(set)
+	case !set.Damaged():
+		return set.Unfinished()
+	case !canRepair(set):
+		return lostError(set)
+	case !o.yes:
+		agreed, err := a.agreeRepair(ctx, set)
 		if err != nil {
 			return err
 		}
 		if !agreed {
-			return &notRepairedError{&bundle.DamageError{Dir: r.Dir, Faults: r.Faults}}
+			return &notRepairedError{&bundle.DamageError{Dir: rep.Dir, Faults: faultsOf(set)}}
 		}
 	}
-	var err error
-	if o.to != "" {
-		bar := a.Progress("writing", 0, r.Size)
-		err = r.Into(ctx, o.to, bar.Add)
-		bar.End()
-		rep.To = o.to
-	} else {
-		err = notInPlace(r.InPlace(ctx, nil))
+	err := notInPlace(set.InPlace(ctx, nil))
+	if err != nil && !as[*bundle.RepairError](err) && !notEnded(err) {
+		return err
 	}
-	if err == nil || as[*bundle.RepairError](err) || notEnded(err) {
-		rep.Repaired, rep.Whole = true, err == nil
-		return errors.Join(err, bundle.Release(cmp.Or(o.to, r.Dir)))
+	rep.Repaired, rep.Whole = true, err == nil && len(set.Away)+len(set.Lost) == 0
+	for _, r := range set.Drives {
+		err = errors.Join(err, bundle.Release(r.Dir))
 	}
 	return err
+}
+
+// repairInto writes one drive, or the bundle of one, into another directory.
+func (a *app) repairInto(ctx context.Context, to string, set *bundle.RepairSet, rep *repairReport) error {
+	r, err := set.Target()
+	if err != nil {
+		return err
+	}
+	bar := a.Progress("writing", 0, r.Size)
+	err = r.Into(ctx, to, bar.Add)
+	bar.End()
+	rep.To = to
+	if err != nil && !as[*bundle.RepairError](err) && !notEnded(err) {
+		return err
+	}
+	if rep.Repaired, rep.Whole = true, err == nil; r.Drive.Of > 0 {
+		one := driveOf(r.Drive)
+		one.Dir, one.OK, one.Remedies = to, err == nil, nil
+		if rep.Rebuilt = &one; err != nil {
+			one.Remedies = remedies(lostOf(r))
+		}
+	}
+	return errors.Join(err, bundle.Release(to))
+}
+
+// lostOf gives the files of a drive that cannot be rebuilt.
+func lostOf(r *bundle.Repair) (list []bundle.Remedy) {
+	for _, m := range r.Remedies {
+		if m.Lost != "" {
+			list = append(list, m)
+		}
+	}
+	return list
+}
+
+// canRepair reports whether anything can be rebuilt in place.
+func canRepair(set *bundle.RepairSet) bool {
+	return slices.ContainsFunc(set.Drives, func(r *bundle.Repair) bool { return len(lostOf(r)) < len(r.Remedies) })
+}
+
+// lostError says that nothing of what is damaged can be rebuilt.
+func lostError(set *bundle.RepairSet) (err error) {
+	for _, r := range set.Drives {
+		if list := lostOf(r); len(list) > 0 {
+			e := &bundle.RepairError{Dir: r.Dir}
+			for _, m := range list {
+				e.Files = append(e.Files, m.File)
+			}
+			err = cmp.Or(err, error(e))
+		}
+	}
+	return err
+}
+
+func faultsOf(set *bundle.RepairSet) (list []bundle.Fault) {
+	for _, r := range set.Drives {
+		list = append(list, r.Faults...)
+	}
+	return list
+}
+
+// notHere says that drives are not here, of a bundle of which nothing else is damaged.
+func notHere(set *bundle.RepairSet) error {
+	e := &notHereError{AwayError: &bundle.AwayError{}}
+	for _, r := range set.Away {
+		e.Drives = append(e.Drives, r.Drive)
+	}
+	e.anew = len(set.Lost) == 0
+	for _, d := range set.Lost {
+		e.Drives = append(e.Drives, d.DriveLabel)
+	}
+	return e
+}
+
+// notHereError is of drives that are not here; anew says that they can be made anew.
+type notHereError struct {
+	*bundle.AwayError
+	anew bool
+}
+
+// Unwrap is the drives that are away.
+func (e *notHereError) Unwrap() error { return e.AwayError }
+
+// Hint says what to do now.
+func (e *notHereError) Hint() string {
+	if e.anew {
+		return "if it is lost, the same command with --to DIR makes it anew, in a new or empty directory; else " + e.AwayError.Hint()
+	}
+	return e.AwayError.Hint()
 }
 
 // notInPlace adds what to do where the drive does not take what was rebuilt.
@@ -210,34 +390,55 @@ func (e *notRepairedError) Hint() string {
 }
 
 // agreeRepair asks whether to repair in place, if somebody is there who can be asked.
-func (a *app) agreeRepair(ctx context.Context, r *bundle.Repair) (bool, error) {
+func (a *app) agreeRepair(ctx context.Context, set *bundle.RepairSet) (bool, error) {
 	f, ok := a.stderr.(*os.File)
 	if !ok || !term.IsTerminal(int(f.Fd())) || a.machines() {
 		return false, nil
 	}
-	if err := printRemedies(a.stderr, remedies(r.Remedies)); err != nil {
-		return false, err
+	p := &printer{w: a.stderr}
+	var dirs []string
+	for _, r := range set.Drives {
+		if len(r.Remedies) > 0 {
+			p.remedies(remedies(r.Remedies), ofDrive(r.Drive.Number))
+			dirs = append(dirs, r.Dir)
+		}
 	}
-	agreed, err := a.ui(ctx).Confirm("Repair the bundle in "+r.Dir+"?", "yes", "no")
+	if p.err != nil {
+		return false, p.err
+	}
+	agreed, err := a.ui(ctx).Confirm("Repair the bundle in "+text.And(dirs)+"?", "yes", "no")
 	if errors.Is(err, bundle.ErrNoTerminal) {
 		return false, nil
 	}
 	return agreed, err
 }
 
-func printRemedies(w io.Writer, list []remedyReport) error {
-	p := &printer{w: w}
-	p.remedies(list)
-	return p.err
+// ofDrive begins what is said of a drive of several.
+func ofDrive(number int) string {
+	if number == 0 {
+		return ""
+	}
+	return fmt.Sprintf("drive %d: ", number)
 }
 
-// remedies prints what can be done about each file.
-func (p *printer) remedies(list []remedyReport) {
+// remedies prints what can be done about each file; of says which drive it is on.
+func (p *printer) remedies(list []remedyReport, of string) {
 	for _, m := range list {
 		if m.Lost != "" {
-			p.printf("LOST         %s (%s)\n", m.File, m.Lost)
+			p.printf("LOST         %s%s (%s)\n", of, m.File, m.Lost)
 		} else {
-			p.printf("repairable   %s (by satchel repair, from %s)\n", m.File, m.From)
+			p.printf("repairable   %s%s (by satchel repair, from %s)\n", of, m.File, m.From)
+		}
+	}
+}
+
+// done prints what was done about each file.
+func (p *printer) done(list []remedyReport, of string) {
+	for _, m := range list {
+		if m.Lost != "" {
+			p.printf("LOST         %s%s (%s)\n", of, m.File, m.Lost)
+		} else {
+			p.printf("rebuilt      %s%s (from %s)\n", of, m.File, m.From)
 		}
 	}
 }
@@ -249,24 +450,41 @@ func printRepair(w io.Writer, r *repairReport) error {
 		p.printf("fingerprint  %s\n", r.Fingerprint.Grouped())
 	}
 	p.encryption(r.NotEncrypted)
-	for _, f := range r.Faults {
-		p.printf("FAULT        %s %s\n", f.File, f.What)
+	drives := r.Drives
+	if len(drives) == 0 {
+		drives = []repairedDrive{{Faults: r.Faults, Remedies: r.Remedies}}
 	}
-	if !r.Repaired {
-		p.remedies(r.Remedies)
-	} else {
-		for _, m := range r.Remedies {
-			if m.Lost != "" {
-				p.printf("LOST         %s (%s)\n", m.File, m.Lost)
-			} else {
-				p.printf("rebuilt      %s (from %s)\n", m.File, m.From)
-			}
+	for _, d := range drives {
+		of := ofDrive(d.Drive)
+		for _, f := range d.Faults {
+			p.printf("FAULT        %s%s %s\n", of, f.File, f.What)
+		}
+		if r.Repaired && (r.Rebuilt == nil || r.Rebuilt.Drive == d.Drive) {
+			p.done(d.Remedies, of)
+		} else {
+			p.remedies(d.Remedies, of)
 		}
 	}
-	if r.To != "" && r.Repaired {
+	for _, d := range r.NotHere {
+		switch {
+		case r.Rebuilt != nil && r.Rebuilt.Drive == d.Drive:
+			p.done(r.Rebuilt.Remedies, ofDrive(d.Drive))
+		case d.Lost != "":
+			p.printf("not here     drive %d, %s (it cannot be made anew: %s)\n", d.Drive, d.Label, d.Lost)
+		default:
+			p.printf("repairable   drive %d, %s, the whole of it, from the others (by satchel repair --to DIR)\n", d.Drive, d.Label)
+		}
+	}
+	switch {
+	case r.Rebuilt != nil && r.Repaired:
+		p.printf("written to   %s: drive %d of %d, %s: write that on it\n", text.Printable(r.To), r.Rebuilt.Drive, r.Rebuilt.Of, r.Rebuilt.Label)
+	case r.To != "" && r.Repaired:
 		p.printf("written to   %s\n", text.Printable(r.To))
 	}
-	if r.Whole {
+	switch {
+	case r.Whole && r.Rebuilt != nil:
+		p.printf("every byte of it is as it was written\n")
+	case r.Whole:
 		p.printf("every byte is as it was written\n")
 	}
 	return p.err

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"slices"
 	"strings"
@@ -63,13 +64,14 @@ type verifyReport struct {
 	Signing      []string           `json:"unfinishedSigning,omitempty"` // files of a signing that was interrupted
 	Adding       []string           `json:"unfinishedParity,omitempty"`  // files of an adding of parity that was interrupted
 	Parity       string             `json:"parity,omitempty"`            // what parity files can rebuild, such as any 2 of 20 segments
-	Remedies     []remedyReport     `json:"remedies,omitempty"`          // what satchel repair can do about the faults
+	Remedies     []remedyReport     `json:"remedies,omitempty"`          // what satchel repair can do about the faults; of several drives, see those
 	Unlisted     []string           `json:"unlisted,omitempty"`          // signature files that SHA256SUMS does not name
 	LineEnds     []string           `json:"lineEnds,omitempty"`          // files whose line ends a copy has changed
 	Renamed      bool               `json:"renamed,omitempty"`           // a copy has changed how names are written
 	Whole        bool               `json:"whole,omitempty"`             // not ok, but what it carries is whole
 	Drives       []oneDrive         `json:"drives,omitempty"`            // of a bundle on several: those that were looked at
 	NotLookedAt  []oneDrive         `json:"notLookedAt,omitempty"`       // those that were not
+	Rebuildable  []oneDrive         `json:"rebuildable,omitempty"`       // of these, those that satchel repair can make anew from the others
 	Problem      string             `json:"problem,omitempty"`           // of several bundles: what is wrong with this one
 	Supplements  string             `json:"supplements,omitempty"`       // it is a supplement: the bundle of which it has what that has lost
 
@@ -96,14 +98,16 @@ type faultReport struct {
 
 // oneDrive is one drive of several.
 type oneDrive struct {
-	Drive  int           `json:"drive"`
-	Of     int           `json:"of"`
-	Label  string        `json:"label"`
-	Dir    string        `json:"dir,omitempty"`
-	OK     bool          `json:"ok"`
-	Files  int           `json:"files,omitempty"`
-	Bytes  int64         `json:"bytes,omitempty"`
-	Faults []faultReport `json:"faults,omitempty"`
+	Drive    int            `json:"drive"`
+	Of       int            `json:"of"`
+	Label    string         `json:"label"`
+	Dir      string         `json:"dir,omitempty"`
+	OK       bool           `json:"ok"`
+	Files    int            `json:"files,omitempty"`
+	Bytes    int64          `json:"bytes,omitempty"`
+	Faults   []faultReport  `json:"faults,omitempty"`
+	Parity   string         `json:"parity,omitempty"` // what its own parity files can rebuild
+	Remedies []remedyReport `json:"remedies,omitempty"`
 }
 
 func driveOf(d bundle.DriveLabel) oneDrive {
@@ -184,10 +188,16 @@ func (a *app) verify(ctx context.Context, dirs []string, want bundle.Wanted) (*v
 		for _, f := range d.Faults {
 			one.Faults = append(one.Faults, faultReport{f.File, f.What})
 		}
+		if one.Remedies = remedies(d.Remedies); r.Protection.Whole == 0 {
+			one.Parity = d.Protection.String()
+		}
 		rep.Drives = append(rep.Drives, one)
 	}
 	for _, d := range r.Away {
 		rep.NotLookedAt = append(rep.NotLookedAt, driveOf(d))
+	}
+	for _, d := range r.Rebuildable {
+		rep.Rebuildable = append(rep.Rebuildable, driveOf(d))
 	}
 	var damage *bundle.DamageError
 	if errors.As(verr, &damage) {
@@ -296,7 +306,9 @@ func printVerify(w io.Writer, r verifyReport) error {
 			p.printf("FAULT        %s %s\n", f.File, f.What)
 		}
 	}
-	p.remedies(r.Remedies)
+	if len(r.Drives) == 0 {
+		p.remedies(r.Remedies, "")
+	}
 	if r.Renamed {
 		p.printf("names        changed by a copy; satchel understands them, sha256sum -c does not\n")
 	}
@@ -325,8 +337,15 @@ func printDrives(p *printer, r verifyReport) {
 		for _, f := range d.Faults {
 			p.printf("FAULT        drive %d: %s %s\n", d.Drive, f.File, f.What)
 		}
+		p.remedies(d.Remedies, fmt.Sprintf("drive %d: ", d.Drive))
+		if d.Parity != "" {
+			p.printf("parity       drive %d: %s can be rebuilt\n", d.Drive, d.Parity)
+		}
 	}
 	for _, d := range r.NotLookedAt {
 		p.printf("not here     drive %d of %d, %s\n", d.Drive, d.Of, d.Label)
+	}
+	for _, d := range r.Rebuildable {
+		p.printf("repairable   drive %d, the whole of it, from the others (by satchel repair --to DIR)\n", d.Drive)
 	}
 }

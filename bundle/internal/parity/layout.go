@@ -68,13 +68,13 @@ func (l layout) tables() [2]int64 { return [2]int64{l.head, l.head + l.table + l
 func (l layout) at(off int64) int64 { return l.head + l.table + off }
 
 // IsOf reports whether a file begins or ends with the head that a parity file of this name
-// has, of a group of this bundle and seal.
-func IsOf(in io.ReaderAt, size int64, name, bundle, sealed string) bool {
-	if isHead(in, 0, name, bundle, sealed) {
+// has, of a group of this bundle and of a seal that of knows.
+func IsOf(in io.ReaderAt, size int64, name, bundle string, of func(sealed string) bool) bool {
+	if isHead(in, 0, name, bundle, of) {
 		return true
 	}
 	for n := int64(blockSize); n <= maxHead && n <= size; n += blockSize {
-		if isHead(in, size-n, name, bundle, sealed) {
+		if isHead(in, size-n, name, bundle, of) {
 			return true
 		}
 	}
@@ -84,7 +84,7 @@ func IsOf(in io.ReaderAt, size int64, name, bundle, sealed string) bool {
 // maxHead is more than any head has: a line, and 256 files of some 130 bytes.
 const maxHead = 64 << 10
 
-func isHead(in io.ReaderAt, at int64, name, bundle, sealed string) bool {
+func isHead(in io.ReaderAt, at int64, name, bundle string, of func(string) bool) bool {
 	line := make([]byte, len(headLine(name, nil)))
 	if readFull(in, line, at) != nil {
 		return false
@@ -98,7 +98,7 @@ func isHead(in io.ReaderAt, at int64, name, bundle, sealed string) bool {
 		return false
 	}
 	var h head
-	return json.Unmarshal(body, &h) == nil && h.Bundle == bundle && h.Seal == sealed
+	return json.Unmarshal(body, &h) == nil && h.Bundle == bundle && of(h.Seal)
 }
 
 // Shards says where the shards of a parity file begin, and how many bytes they have.

@@ -1,6 +1,7 @@
 package parity
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -14,19 +15,23 @@ import (
 	"github.com/satchel-airgap/satchel/bundle/internal/seal"
 )
 
-// Rebuild writes segments as they were: what is good from themselves, the rest from the other
-// files of the group. to has those that are wanted, by name; of none may anything be lost. The
-// caller compares what was written with the seals. The error is a *[ChangedError] for a file
-// that cannot be read any more.
+// Rebuild writes files of the group as they were: what is good from themselves, the rest from the
+// others. to has those that are wanted, by name; of none may anything be lost, and for parity
+// files all checksums must be known ([Survey.HasTable]). The caller compares what was written with the seals. The error is a
+// *[ChangedError] for a file that cannot be read any more.
 func (s *Survey) Rebuild(ctx context.Context, files Files, to map[string]io.Writer, progress func(int64)) (err error) {
 	r := &rebuilder{Survey: s, files: files, to: to, ins: make([]Input, s.l.width), progress: progress}
 	defer func() { err = errors.Join(err, closeAll(r.ins)) }()
 	width := int64(0)
-	for i, f := range s.g.Data {
+	for i, f := range s.g.files() {
 		if to[f.Name] != nil {
+			size, _ := s.place(i)
 			r.targets = append(r.targets, i)
-			width = max(width, f.Size)
+			width = max(width, size)
 		}
+	}
+	if err := r.frame(true); err != nil {
+		return err
 	}
 	if r.enc, err = reedsolomon.New(len(s.g.Data), len(s.g.Parity), reedsolomon.WithInversionCache(false)); err != nil {
 		return fmt.Errorf("group %d: %w", s.g.Group, err)
@@ -41,6 +46,24 @@ func (s *Survey) Rebuild(ctx context.Context, files Files, to map[string]io.Writ
 			return err
 		}
 		off += n
+	}
+	return r.frame(false)
+}
+
+// frame writes what stands around the shards of parity files: before them, or after.
+func (r *rebuilder) frame(before bool) error {
+	for _, file := range r.targets {
+		if file < len(r.g.Data) {
+			continue
+		}
+		name := r.g.files()[file].Name
+		parts := []io.Reader{r.table.reader(), bytes.NewReader(r.l.headOf(name))}
+		if before {
+			slices.Reverse(parts)
+		}
+		if _, err := io.Copy(r.to[name], io.MultiReader(parts...)); err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -73,7 +96,7 @@ func (r *rebuilder) alike(off int64) int64 {
 // run writes n bytes of each target.
 func (r *rebuilder) run(off, n int64) error {
 	stripe := off / r.g.Shard
-	want := make([]bool, len(r.g.Data))
+	want := make([]bool, r.l.width)
 	var sources []int
 	for _, file := range r.targets {
 		if r.isBad(file, stripe) {
@@ -152,12 +175,12 @@ func (r *rebuilder) read(file int, in Input, buf []byte, off int64) error {
 
 func (r *rebuilder) write(shards [][]byte, off, n int64) error {
 	for _, file := range r.targets {
-		f := r.g.Data[file]
-		has := max(min(n, f.Size-off), 0)
+		size, _ := r.place(file)
+		has := max(min(n, size-off), 0)
 		if has == 0 {
 			continue
 		}
-		if _, err := r.to[f.Name].Write(shards[file][:has]); err != nil {
+		if _, err := r.to[r.g.files()[file].Name].Write(shards[file][:has]); err != nil {
 			return err
 		}
 		if r.progress != nil {

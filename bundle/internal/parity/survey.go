@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io/fs"
 	"runtime"
+	"slices"
 
 	"golang.org/x/sync/errgroup"
 
@@ -160,9 +161,12 @@ func (s *Survey) DamagedParity() (list []seal.File) {
 	return list
 }
 
-// Lost gives the bytes of a segment that cannot be rebuilt: nil if all can.
+// HasTable reports whether the checksums of all shards are known.
+func (s *Survey) HasTable() bool { return !slices.Contains(s.table.known, false) }
+
+// Lost gives the bytes of a segment, or of the shards of a parity file, that cannot be rebuilt: nil if all can.
 func (s *Survey) Lost(name string) (list []Range) {
-	for i, f := range s.g.Data {
+	for i, f := range s.g.files() {
 		if f.Name != name {
 			continue
 		}
@@ -170,7 +174,8 @@ func (s *Survey) Lost(name string) (list []Range) {
 			if !s.bad[i][stripe] || !s.beyond(stripe) {
 				continue
 			}
-			r := Range{stripe * s.g.Shard, min((stripe+1)*s.g.Shard, f.Size)}
+			size, _ := s.place(i)
+			r := Range{stripe * s.g.Shard, min((stripe+1)*s.g.Shard, size)}
 			if n := len(list); n > 0 && list[n-1].To == r.From {
 				list[n-1].To = r.To
 			} else {

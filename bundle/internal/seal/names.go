@@ -37,6 +37,7 @@ var (
 	signPattern    = regexp.MustCompile(`^(bundle\.json|drive\.json)(?:\.([2-9]|[1-9][0-9]))?\.sig$`)
 	flatPattern    = regexp.MustCompile(`^(bundle|drive)-json(?:-([2-9]|[1-9][0-9]))?\.sig$`)
 	parityPattern  = regexp.MustCompile(`^p-([0-9]{3})-([0-9]{2})\.par$`)
+	otherPattern   = regexp.MustCompile(`^other-([1-9][0-9]?)-(?:(drive\.json|bundle\.json|index\.age|index\.zst)|(drive|bundle)-([1-9][0-9]?)\.sig)$`)
 	idPattern      = regexp.MustCompile(`^[a-z2-7]{16}$`)
 )
 
@@ -146,6 +147,35 @@ func IsParityFile(name string) bool {
 // IsParity reports whether name is that of parity.json or of a parity file.
 func IsParity(name string) bool { return name == ParityName || IsParityFile(name) }
 
+// OtherName is the name under which the other drives of a bundle have a copy of a small file of
+// one: its drive.json, bundle.json, index or a signature file.
+func OtherName(drive int, name string) string {
+	if of, n, ok := ParseSignature(name); ok {
+		name = fmt.Sprintf("%s-%d.sig", strings.TrimSuffix(of, ".json"), n)
+	}
+	return fmt.Sprintf("other-%d-%s", drive, name)
+}
+
+// ParseOther reads a name that [OtherName] gives: of which drive and which file it is a copy.
+func ParseOther(name string) (drive int, of string, ok bool) {
+	m := otherPattern.FindStringSubmatch(name)
+	if m == nil {
+		return 0, "", false
+	}
+	drive, _ = strconv.Atoi(m[1])
+	if m[2] != "" {
+		return drive, m[2], true
+	}
+	n, _ := strconv.Atoi(m[4])
+	return drive, SignatureName(m[3]+".json", n), true
+}
+
+// IsOther reports whether name is that of a copy of a small file of another drive.
+func IsOther(name string) bool { return otherPattern.MatchString(name) }
+
+// IsAdded reports whether name is that of a file which adding parity adds.
+func IsAdded(name string) bool { return IsParity(name) || IsOther(name) }
+
 // IsID reports whether s is a bundle ID.
 func IsID(s string) bool { return idPattern.MatchString(s) }
 
@@ -160,7 +190,7 @@ func Known(name string, temp bool) bool {
 		return true
 	}
 	_, ok := ParseSegment(name)
-	return ok || KeyNumber(name) > 0 || IsSignature(name) || IsParity(name)
+	return ok || KeyNumber(name) > 0 || IsSignature(name) || IsAdded(name)
 }
 
 // Canonical is the name of the grammar that a copy has written otherwise: in capitals, with

@@ -26,12 +26,15 @@ const (
 	Baseline   = "baseline"   // of one that does not carry all that its images need
 	Drives     = "drives"     // of one on several drives
 	Parities   = "parity"     // of one that has parity files
+	Across     = "across"     // of one that has parity files of segments on several drives
 	Plain      = "plain"      // of one that is not encrypted
 	Supplement = "supplement" // of one that has what another one has lost
 )
 
 // features are what this version can read beyond version 1 of the format.
-func features() []string { return []string{Baseline, Drives, Parities, Plain, Signatures, Supplement} }
+func features() []string {
+	return []string{Across, Baseline, Drives, Parities, Plain, Signatures, Supplement}
+}
 
 // Needs is what a reader must know to read a bundle, beyond version 1 of the
 // format. It stands in bundle.json, extras.json and the header of the index.
@@ -105,7 +108,7 @@ func (n Needs) checkFiles(files []File, sealed string, keys bool) error {
 	for _, f := range files {
 		of, _, signed := ParseSignature(f.Name)
 		ok := signed && of == sealed && n.Has(Signatures) ||
-			keys && (KeyNumber(f.Name) > 0 && !n.Has(Plain) || IsParity(f.Name) && n.Has(Parities))
+			keys && (KeyNumber(f.Name) > 0 && !n.Has(Plain) || IsParity(f.Name) && n.Has(Parities) || IsOther(f.Name) && n.Has(Across))
 		if !ok || f.Name <= last {
 			return fmt.Errorf("%w: name %q", ErrFormat, f.Name)
 		}

@@ -1,6 +1,9 @@
 package seal
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 const parityVersion = "parity/1"
 
@@ -12,7 +15,8 @@ const (
 )
 
 // Parity is parity.json: which files of a bundle stand together in a group, and what
-// rebuilds them. It has Seal or Drive, as [Extras] has.
+// rebuilds them. It has Seal or Drive, as [Extras] has; where groups go across drives, it has
+// Seal and is the same on each.
 type Parity struct {
 	Version string        `json:"satchel"`
 	Bundle  string        `json:"bundle"`
@@ -28,8 +32,9 @@ type Parity struct {
 // than there are parity files.
 type ParityGroup struct {
 	Group  int    `json:"group"`
-	Data   []File `json:"files"`  // segments, in name order
-	Parity []File `json:"parity"` // by number
+	Data   []File `json:"files"`            // segments, in name order
+	Parity []File `json:"parity"`           // by number
+	Drives []int  `json:"drives,omitempty"` // where groups go across drives, the drive of each file: of segments, then of parity files
 }
 
 // Marshal gives the bytes of parity.json.
@@ -44,6 +49,26 @@ func (p Parity) Files() (list []File) {
 		list = append(list, g.Parity...)
 	}
 	return list
+}
+
+// Across reports whether groups go across drives.
+func (p Parity) Across() bool { return len(p.Groups) > 0 && len(p.Groups[0].Drives) > 0 }
+
+// On lists the segments and the parity files of all groups that one drive has, parity files in
+// name order. Where groups do not go across drives, that is all of them.
+func (p Parity) On(drive int) (data, parity []File) {
+	for _, g := range p.Groups {
+		for i, f := range slices.Concat(g.Data, g.Parity) {
+			switch {
+			case len(g.Drives) > 0 && g.Drives[i] != drive:
+			case i < len(g.Data):
+				data = append(data, f)
+			default:
+				parity = append(parity, f)
+			}
+		}
+	}
+	return data, parity
 }
 
 // ParseParity reads parity.json.
@@ -81,6 +106,9 @@ func (p Parity) check() error {
 			return fmt.Errorf("%w: group %d", ErrFormat, g.Group)
 		}
 		last = g.Group
+		if (len(g.Drives) > 0) != p.Across() || p.Across() && p.Seal == "" {
+			return fmt.Errorf("%w: group %d and the drives of its files", ErrFormat, g.Group)
+		}
 		if err := p.checkGroup(g, seen); err != nil {
 			return err
 		}
@@ -91,6 +119,9 @@ func (p Parity) check() error {
 func (p Parity) checkGroup(g ParityGroup, seen map[string]bool) error {
 	if len(g.Data) == 0 || len(g.Data) > p.Data || len(g.Parity) != p.Parity {
 		return fmt.Errorf("%w: group %d has %d segments and %d parity files", ErrFormat, g.Group, len(g.Data), len(g.Parity))
+	}
+	if len(g.Drives) > 0 && len(g.Drives) != len(g.Data)+len(g.Parity) || slices.ContainsFunc(g.Drives, func(n int) bool { return n < 1 || n > MaxDrives }) {
+		return fmt.Errorf("%w: the drives of group %d", ErrFormat, g.Group)
 	}
 	last := ""
 	for _, f := range g.Data {

@@ -24,7 +24,7 @@ var (
 	at  = time.Unix(1767225600, 0).UTC()
 
 	drive = Drive{Version: driveVersion, Bundle: id, Drive: 1, Label: "blue", Complete: true,
-		Files: []File{{"s-00-00001.age", 5, sum}, {"s-00-00003.age", 0, sum}, {"s-01-00001.age", 9, sum}}}
+		Files: []File{{"s-00-00001.age", 5, sum}, {"s-00-00003.age", 7, sum}, {"s-01-00001.age", 9, sum}}}
 	bundle = Bundle{Version: bundleVersion, Bundle: id, Created: at, Sequence: 1,
 		Drives: []DriveSum{{Drive: 1, SHA256: sum}, {Drive: 2, SHA256: sum}}, Index: File{IndexName, 7, sum}, Needs: Uses("1.2.3", Drives)}
 	extras = Extras{Version: extrasVersion, Bundle: id, Seal: sum, Files: []File{{"key-1.age", 5, sum}, {"key-2.age", 5, sum}}}

@@ -149,6 +149,9 @@ func ParseDrive(b []byte) (Drive, error) {
 		if err := f.check(); err != nil {
 			return d, err
 		}
+		if f.Size == 0 || f.Size > MaxFileSize {
+			return d, fmt.Errorf("%w: %s has %d bytes", ErrFormat, f.Name, f.Size)
+		}
 		last = f.Name
 	}
 	_, err := asWritten(b, d)

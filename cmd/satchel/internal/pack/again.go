@@ -265,7 +265,16 @@ func (p *packing) checkAgain(ctx context.Context, b bundle.SealedError) error {
 	if err := p.sign(ctx, b.Dir, b.Fingerprint); err != nil {
 		return err
 	}
+	across := p.across(len(dirs)+len(away)) && len(away) == 0
+	if across {
+		if err := p.addAcross(ctx, b.Bundle, b.Dir, b.Fingerprint); err != nil {
+			return err
+		}
+	}
 	for _, dir := range dirs {
+		if across {
+			break
+		}
 		want := b.Fingerprint
 		if dir != b.Dir {
 			want = "" // only the last drive has one

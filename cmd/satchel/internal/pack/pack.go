@@ -167,7 +167,13 @@ func (p *packing) release(ctx context.Context, id, dir string, fp bundle.Fingerp
 	if err := p.sign(ctx, dir, fp); err != nil {
 		return err
 	}
-	if err := p.addParity(ctx, dir, fp); err != nil {
+	add := p.addParity
+	if p.across(len(p.w.Drives())) {
+		add = func(ctx context.Context, dir string, fp bundle.Fingerprint) error {
+			return p.addAcross(ctx, id, dir, fp)
+		}
+	}
+	if err := add(ctx, dir, fp); err != nil {
 		return err
 	}
 	if err := p.readBack(ctx, id, dir, fp); err != nil {

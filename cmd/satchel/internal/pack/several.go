@@ -214,6 +214,12 @@ func (p *packing) saySpread(s *bundle.Spread) {
 		f := s.Forecast.On(i + 1)
 		p.Info("drive %d of %d: %s, %s", i+1, len(s.Drives), bundle.FormatSize(f.Bytes), text.Count(f.Segments, "segment", "segments"))
 	}
+	switch has := s.Forecast.Protections(); {
+	case len(has) == 1 && has[0].Whole > 0:
+		p.Info("parity will go across the drives: %s can be rebuilt; all stay mounted until the end", has[0])
+	case len(has) > 0:
+		p.Info("each drive gets parity of its own, and no whole drive may be lost: that takes %s", bundle.WholeDriveTakes(p.opts.Job.Parity, len(s.Drives)))
+	}
 }
 
 // needing names an image that needs the blob which fits on no drive.

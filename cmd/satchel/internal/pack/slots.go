@@ -39,6 +39,7 @@ func (p *packing) findSlots(ctx context.Context) (err error) {
 		s.dirs = []string{p.opts.Dir}
 	}
 	p.slots = s
+	p.opts.Job.Mounted = len(s.dirs)
 	for _, dir := range s.dirs {
 		if err := p.checkPlace(ctx, dir); err != nil {
 			return err
@@ -47,7 +48,10 @@ func (p *packing) findSlots(ctx context.Context) (err error) {
 	if p.opts.DriveSize == 0 || len(s.dirs) > 1 {
 		return nil
 	}
-	s.staging, err = p.isStaging(s.dirs[0])
+	p.opts.Job.Mounted = 0 // drives go one after another
+	if s.staging, err = p.isStaging(s.dirs[0]); s.staging {
+		p.opts.Job.Mounted = bundle.MaxDrives
+	}
 	return err
 }
 
@@ -371,8 +375,11 @@ func (p *packing) finishDrive(ctx context.Context, k int) error {
 			return fmt.Errorf("verify what was written: %w", err)
 		}
 	}
-	if err := p.addParity(ctx, dir, ""); err != nil {
-		return err
+	across := p.across(len(p.w.Drives()))
+	if !across {
+		if err := p.addParity(ctx, dir, ""); err != nil {
+			return err
+		}
 	}
 	if err := p.w.ReleaseDrive(k); err != nil {
 		return err
@@ -384,7 +391,9 @@ func (p *packing) finishDrive(ctx context.Context, k int) error {
 		read = "; it was not read back"
 	}
 	p.Info("drive %s in %s is finished%s", label, dir, read)
-	if m := p.slots.on[place]; m.Removable() {
+	if across {
+		p.Info("it stays mounted: parity goes across all drives, at the end")
+	} else if m := p.slots.on[place]; m.Removable() {
 		p.Info("drive %s may be unmounted and removed", text.Printable(label))
 	}
 	return nil

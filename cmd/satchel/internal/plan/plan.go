@@ -49,7 +49,7 @@ func (p *planning) drives(r *Report, f bundle.Forecast, all prepare.Bundled) err
 			return p.needing(err)
 		}
 		r.Drives = []Drive{{n, n, len(s.Drives)}}
-		r.lay(s)
+		r.lay(s, p.opts.Job.Parity)
 		return nil
 	}
 	for _, size := range []int64{32e9, 64e9, 128e9, 256e9} {
@@ -77,12 +77,15 @@ func (p *planning) spread(f bundle.Forecast, all prepare.Bundled, free int64) (*
 }
 
 // lay says what each of several drives gets.
-func (r *Report) lay(s *bundle.Spread) {
+func (r *Report) lay(s *bundle.Spread, parity bundle.ParityRatio) {
 	if len(s.Drives) == 1 {
 		return
 	}
 	r.Written.Bytes, r.Written.Segments, r.Written.OnDrive = s.Forecast.Bytes, s.Forecast.Segments, s.Forecast.OnDrive(r.Written.Cluster)
 	r.Written.Parity = parityOf(s.Forecast)
+	if has := s.Forecast.Protections(); len(has) > 0 && has[0].Whole == 0 {
+		r.Written.WholeDrive = bundle.WholeDriveTakes(parity, len(s.Drives))
+	}
 	r.Spread = &Spread{Lanes: s.Lanes}
 	for i, d := range s.Drives {
 		f := s.Forecast.On(i + 1)

@@ -98,6 +98,8 @@ type Written struct {
 	NotEncrypted bool `json:"notEncrypted,omitempty"`
 	// Parity is what parity files will be able to rebuild, once for each drive: such as any 2 of 20 segments.
 	Parity []string `json:"parity,omitempty"`
+	// WholeDrive is what it takes for one whole drive of several to be rebuilt, where these parity files are not enough.
+	WholeDrive string `json:"wholeDrive,omitempty"`
 }
 
 func parityOf(f bundle.Forecast) (list []string) {
@@ -152,7 +154,7 @@ func (p *planning) report(ctx context.Context) (*Report, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &Report{Written: Written{f.Bytes, f.Upper, f.Segments, f.OnDrive(p.cluster()), p.cluster(), p.opts.Job.Plain, parityOf(f)}, Images: []Image{}, Gaps: inv.Gaps,
+	r := &Report{Written: Written{f.Bytes, f.Upper, f.Segments, f.OnDrive(p.cluster()), p.cluster(), p.opts.Job.Plain, parityOf(f), ""}, Images: []Image{}, Gaps: inv.Gaps,
 		Time: p.fetchTime(), Releases: manifests.Releases(inv), Incomplete: manifests.IncompleteOf(inv.Gaps)}
 	if err := p.drives(r, f, all); err != nil {
 		return nil, err

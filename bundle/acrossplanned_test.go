@@ -1,0 +1,74 @@
+package bundle
+
+import (
+	"context"
+	"path/filepath"
+	"testing"
+)
+
+// TestAcrossAsPlanned writes a set of discs with parity across them: each has what was planned, and
+// not more than it holds. Each of two is lost and made anew from the others.
+func TestAcrossAsPlanned(t *testing.T) {
+	t.Parallel()
+	s := newShelf(t, 7<<20)
+	s.job.Parity, s.job.Mounted, s.job.Lanes = ParityRatio{Parity: 10, Data: 20}, MaxDrives, 1
+	n := len(s.spread(t).Drives)
+	if has := s.job.Spread.Forecast.Protections(); n < 3 || len(has) != 1 || has[0].Whole != 1 {
+		t.Fatalf("%d drives, %+v", n, has)
+	}
+	w := s.open(t, s.places[:n])
+	for k := 1; k <= n; k++ {
+		if err := s.fillDrive(t.Context(), t, w, k); err != nil {
+			t.Fatal(err)
+		}
+	}
+	fp := s.end(t, w)
+	if _, err := AddParityAcross(t.Context(), s.places[:n], Wanted{Expect: fp}, s.job.Parity, s.job.Version, nil); err != nil {
+		t.Fatal(err)
+	}
+	s.asPlannedAcross(t, n)
+	for _, k := range []int{1, n - 1} {
+		whole := files(t, s.places[k])
+		set, err := FindRepairs(context.Background(), without(s.places[:n], k), Wanted{Expect: fp}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, err := set.Target()
+		if err != nil {
+			t.Fatal(err)
+		}
+		to := filepath.Join(t.TempDir(), "new")
+		if err := r.Into(context.Background(), to, nil); err != nil {
+			t.Fatal(err)
+		}
+		same(t, to, whole)
+		if err := set.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+
+	// Too little for a whole drive, or drives that go one after another: each has its own.
+	for _, c := range []struct {
+		parity  ParityRatio
+		mounted int
+	}{{ParityRatio{Parity: 1, Data: 20}, MaxDrives}, {ParityRatio{Parity: 2, Data: 4}, 1}} {
+		s.job.Parity, s.job.Mounted, s.job.Spread = c.parity, c.mounted, nil
+		if has := s.spread(t).Forecast.Protections(); len(has) < 2 || has[0].Whole > 0 {
+			t.Errorf("%s, %d mounted: %+v", c.parity, c.mounted, has)
+		}
+	}
+}
+
+// asPlannedAcross looks at what stands on the drives: none has more than it holds, nor than was said.
+func (s *shelf) asPlannedAcross(t *testing.T, n int) {
+	t.Helper()
+	for k := range n {
+		var onDrive int64
+		for _, body := range files(t, s.places[k]) {
+			onDrive += roundUp(int64(len(body)), 4096)
+		}
+		if need := s.job.Spread.Drives[k].Need; onDrive > need || need > s.room.of(k + 1)[k].Free {
+			t.Errorf("drive %d takes %d, %d were said, of %d", k+1, onDrive, need, s.room.of(k + 1)[k].Free)
+		}
+	}
+}

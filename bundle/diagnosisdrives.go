@@ -1,0 +1,120 @@
+package bundle
+
+import (
+	"context"
+	"slices"
+
+	"github.com/satchel-airgap/satchel/bundle/internal/seal"
+)
+
+// drivesDiagnosis is what can be done about the drives of a bundle that are looked at together.
+type drivesDiagnosis struct {
+	here map[int]*diagnosis // by number
+	away map[int]*diagnosis // of drives that are not here and can be made anew, without a place
+	why  map[int]string     // of those that cannot: why not
+}
+
+// diagnoseDrives is [driveDir.diagnose] for several drives of a bundle, of which there are so
+// many; faults are those of each.
+func diagnoseDrives(ctx context.Context, drives []*driveDir, of int, progress func(int64)) (*drivesDiagnosis, error) {
+	all := &drivesDiagnosis{map[int]*diagnosis{}, map[int]*diagnosis{}, map[int]string{}}
+	byNumber := map[int]*driveDir{}
+	for _, s := range drives {
+		byNumber[max(1, s.drive.Drive)] = s
+	}
+	across := acrossOf(byNumber)
+	if across == nil {
+		for number, s := range byNumber {
+			d, err := s.diagnose(ctx, s.faults, progress)
+			if err != nil {
+				return nil, err
+			}
+			all.here[number] = d
+		}
+		for number := 1; number <= of; number++ {
+			if byNumber[number] == nil {
+				all.why[number] = "no parity goes across the drives"
+			}
+		}
+		return all, nil
+	}
+	for number, s := range byNumber {
+		all.here[number] = newDiagnosis(s, s.faults)
+	}
+	all.lookForLost(across)
+	if err := all.survey(ctx, across, progress); err != nil {
+		return nil, err
+	}
+	for number, d := range all.here {
+		if len(d.driveDir.faults) > 0 {
+			d.readSmall()
+			d.fill(across, number)
+			d.judge(d.driveDir.faults)
+		}
+	}
+	for number, d := range all.away {
+		d.judge(d.driveDir.faults)
+		if i := slices.IndexFunc(d.remedies, func(r Remedy) bool { return r.Lost != "" }); i >= 0 {
+			all.why[number] = d.remedies[i].File + ": " + d.remedies[i].Lost
+		}
+	}
+	return all, nil
+}
+
+// lookForLost makes the small files of drives that are not here.
+func (all *drivesDiagnosis) lookForLost(across *acrossDrives) {
+	missing := across.of - len(across.drives)
+	for number := 1; number <= across.of; number++ {
+		switch {
+		case across.drives[number] != nil:
+		case missing > protectionOf(across.parity).Whole:
+			all.why[number] = "too many drives are not here"
+		default:
+			d, err := across.anew(number)
+			if err != nil {
+				all.why[number] = err.Error()
+				continue
+			}
+			all.away[number] = d
+		}
+	}
+}
+
+// survey looks for the bad shards of groups across the drives, of which a file is at fault or is on a
+// drive that is made anew.
+func (all *drivesDiagnosis) survey(ctx context.Context, a *acrossDrives, progress func(int64)) error {
+	from := across(a.drives, a.parity)
+	p := a.parity
+	p.Groups = slices.DeleteFunc(slices.Clone(p.Groups), func(g seal.ParityGroup) bool {
+		return !slices.ContainsFunc(slices.Concat(g.Data, g.Parity), func(f seal.File) bool {
+			number := from.of[f.Name]
+			return all.away[number] != nil || all.here[number] != nil && all.here[number].faulty[f.Name]
+		})
+	})
+	found, err := survey(ctx, &p, from, func(name string) bool {
+		d := all.here[from.of[name]]
+		return d != nil && !d.faulty[name]
+	}, progress)
+	for _, list := range []map[int]*diagnosis{all.here, all.away} {
+		for _, d := range list {
+			d.groups = found
+		}
+	}
+	return err
+}
+
+// fill takes small files of which both copies are lost from other drives.
+func (d *diagnosis) fill(a *acrossDrives, number int) {
+	for _, f := range d.files() {
+		if _, ok := d.small[f.Name]; ok || !d.faulty[f.Name] || seal.IsParityFile(f.Name) {
+			continue
+		}
+		if _, segment := seal.ParseSegment(f.Name); segment {
+			continue
+		}
+		if body, ok := a.find(number, f); ok {
+			d.twin(f.Name, body, false)
+			d.origin[f.Name], d.origin[seal.CopyDir+"/"+f.Name] = "another drive", "another drive"
+		}
+	}
+}

@@ -1,0 +1,272 @@
+package bundle
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/satchel-airgap/satchel/bundle/internal/keys"
+	"github.com/satchel-airgap/satchel/bundle/internal/parity"
+	"github.com/satchel-airgap/satchel/bundle/internal/seal"
+	"github.com/satchel-airgap/satchel/oci/text"
+)
+
+// AcrossDrives reports whether parity of this ratio goes across the drives of a bundle, all of
+// which are there: if it has enough parity files that one whole drive may be lost. Otherwise each
+// drive has parity of its own, which repairs it without the others.
+func AcrossDrives(ratio ParityRatio, drives int) bool { return ratio.SurvivesDrive(drives) }
+
+// across reports whether parity goes across so many drives.
+func (j Job) across(drives int) bool {
+	return j.Parity.Parity > 0 && drives <= j.Mounted && AcrossDrives(j.Parity, drives)
+}
+
+// WholeDriveTakes says what it takes for one whole drive of so many to be rebuilt, where parity
+// does not go across them.
+func WholeDriveTakes(ratio ParityRatio, drives int) string {
+	if AcrossDrives(ratio, drives) {
+		return "all drives mounted at the same time"
+	}
+	return fmt.Sprintf("--parity %s, and all drives mounted at the same time", ratio.ForDrive(drives))
+}
+
+// PlanParityAcross says what [AddParityAcross] will add to the drives in dirs; nothing is written.
+func PlanParityAcross(dirs []string, want Wanted, ratio ParityRatio) (rep *ParityReport, err error) {
+	s, err := openAll(dirs, want)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, s.close()) }()
+	_, rep, err = s.planAcross(ratio)
+	return rep, err
+}
+
+// AddParityAcross is [AddParity] for all drives of a bundle together: groups go across them, so
+// that one whole drive may be lost, and each gets copies of the small files of the others. The
+// ratio must be one with which [AcrossDrives] says so. Errors: those of [AddParity], and *[AwayError] if not all drives are here.
+func AddParityAcross(ctx context.Context, dirs []string, want Wanted, ratio ParityRatio, version string, progress func(int64)) (done *ParityReport, err error) {
+	s, err := openAll(dirs, want)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, s.close()) }()
+	p, done, err := s.planAcross(ratio)
+	if err != nil || done.Already {
+		return done, err
+	}
+	for _, d := range s.drives() {
+		unlock, err := d.lock("another satchel parity, rekey or sign of this bundle")
+		if err != nil {
+			return nil, err
+		}
+		defer func() { _ = unlock() }() // nothing is written any more
+	}
+	if err := s.addAcross(ctx, p, version, done, progress); err != nil {
+		return nil, err
+	}
+	for _, d := range s.drives() {
+		if err := confirmAdded(ctx, d.dir.Path(), Wanted{Expect: d.finger}); err != nil {
+			return nil, fmt.Errorf("read what was added: %w", err)
+		}
+	}
+	return done, nil
+}
+
+// openAll opens all drives of a bundle of several.
+func openAll(dirs []string, want Wanted) (*seals, error) {
+	s, err := openSeals(dirs, want)
+	if err != nil {
+		return nil, err
+	}
+	here := map[int]bool{}
+	for _, d := range s.drives() {
+		here[d.drive.Drive] = true
+	}
+	err = s.usable()
+	if away := notHere(s.bundle.Bundle, len(s.bundle.Drives), here); err == nil && len(away) > 0 {
+		err = &AwayError{Drives: away, Why: "parity goes across all drives"}
+	}
+	for _, d := range s.drives() {
+		if err == nil && d.renamed {
+			err = refuseRenamed(d.dir.Path())
+		}
+	}
+	if err != nil {
+		return nil, errors.Join(err, s.close())
+	}
+	return s, nil
+}
+
+// byNumber gives the drive directories that are here by their numbers.
+func (s *seals) byNumber() map[int]*driveDir {
+	list := map[int]*driveDir{}
+	for _, d := range s.drives() {
+		list[d.drive.Drive] = d
+	}
+	return list
+}
+
+// planAcross says which parity files the bundle gets, and where.
+func (s *seals) planAcross(ratio ParityRatio) (p seal.Parity, rep *ParityReport, err error) {
+	if !AcrossDrives(ratio, len(s.bundle.Drives)) {
+		return p, nil, s.refuseParity(fmt.Sprintf("%s is not enough for the loss of one of %d drives", ratio, len(s.bundle.Drives)), "that takes --parity "+ratio.ForDrive(len(s.bundle.Drives)).String())
+	}
+	rep = &ParityReport{Dir: s.dir.Path(), Bundle: s.bundle.Bundle, Fingerprint: s.finger, Plain: s.plain()}
+	var files [][]seal.File
+	var room []int64
+	count, points := 0, map[string]bool{}
+	for _, d := range s.drives() {
+		files, count = append(files, d.drive.Files), count+len(d.drive.Files)
+		n, err := d.parityRoom()
+		if err != nil {
+			return p, nil, err
+		}
+		room, points[MountOf(d.dir.Path()).Point()] = append(room, n), true
+	}
+	if slices.Contains(room, 0) || len(points) < len(room) {
+		room = nil // not all file systems say it, or one has several, as a staging disk does
+	}
+	p, err = parity.PlanAcross(s.bundle.Bundle, string(s.finger), files, room, ratio)
+	switch {
+	case errors.Is(err, parity.ErrGroups):
+		return p, nil, s.refuseParity(fmt.Sprintf("%s would make %v of its %s", ratio, err, text.Count(count, "segment", "segments")), "give more segments to a group: larger numbers in M/N")
+	case errors.Is(err, parity.ErrSize):
+		return p, nil, s.refuseParity(err.Error(), "pack it again with smaller segments (--segment-size)")
+	case err != nil:
+		return p, nil, err
+	}
+	had, err := s.hadAcross(p, ratio)
+	if err != nil {
+		return p, nil, err
+	}
+	if had.parity != nil {
+		p, rep.Already = *had.parity, had.all
+	}
+	rep.Protection, rep.Files, rep.Bytes = protectionOf(p), len(p.Files()), parityBytes(p)
+	rep.Work = rep.Bytes
+	for _, f := range slices.Concat(files...) {
+		rep.Work += f.Size
+	}
+	return p, rep, nil
+}
+
+// parityRoom is the bytes that a drive has for segments and parity files together, 0 if that is
+// not known.
+func (s *driveDir) parityRoom() (n int64, err error) {
+	room, err := SpaceOf(s.dir.Path())
+	if err != nil || room.Unknown {
+		return 0, err
+	}
+	files, _, err := s.dir.List(".")
+	for _, f := range files {
+		if _, segment := seal.ParseSegment(f.Name); segment || seal.IsParityFile(f.Name) {
+			n += f.Size
+		}
+	}
+	return n + room.Free, err
+}
+
+// hadParity is what drives have already.
+type hadParity struct {
+	parity *seal.Parity // nil for none
+	all    bool         // of all drives
+}
+
+// hadAcross finds out which drives have the parity that is planned, from an earlier run. Any
+// other is refused.
+func (s *seals) hadAcross(p seal.Parity, ratio ParityRatio) (had hadParity, err error) {
+	had.all = true
+	for _, d := range s.drives() {
+		switch has := d.parity; {
+		case !d.hasParity():
+			had.all = false
+			continue
+		case has == nil || slices.ContainsFunc(d.faults, func(f Fault) bool { return seal.IsAdded(f.File) }):
+			return had, damageOf(d.dir.Path(), d.faults)
+		case !has.Across():
+			return had, d.refuseParity("it has parity files of its own already: "+protectionOf(*has).String(), "keep those, or pack it again with all drives mounted and --parity "+ratio.String())
+		case has.Parity != p.Parity || has.Data != p.Data || len(has.Groups) != len(p.Groups):
+			return had, d.refuseParity("it has parity files already: "+protectionOf(*has).String(), "keep those, or pack it again with --parity "+ratio.String())
+		}
+		had.parity = d.parity
+	}
+	return had, nil
+}
+
+// addAcross writes the parity files of all groups, then what names them, drive by drive.
+func (s *seals) addAcross(ctx context.Context, p seal.Parity, version string, done *ParityReport, progress func(int64)) error {
+	others, err := s.smallOfEach()
+	if err != nil {
+		return err
+	}
+	for _, d := range s.drives() {
+		if err := d.makeReady(p); err != nil {
+			return err
+		}
+	}
+	if err := across(s.byNumber(), p).writeGroups(ctx, p, done, progress); err != nil {
+		return err
+	}
+	for _, d := range s.drives() {
+		if d.hasParity() {
+			continue
+		}
+		var list []namedBody
+		for number, files := range others {
+			if number != d.drive.Drive {
+				list = append(list, files...)
+			}
+		}
+		slices.SortFunc(list, func(a, b namedBody) int { return cmp.Compare(a.name, b.name) })
+		if err := d.nameParity(ctx, p, list, version); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// smallOfEach gives, for each drive, the small files of which the other drives have copies:
+// drive.json, bundle.json, their signatures and the index.
+func (s *seals) smallOfEach() (map[int][]namedBody, error) {
+	each := map[int][]namedBody{}
+	for number, d := range s.byNumber() {
+		list := slices.Clone(s.bundle.Drives[number-1].Signatures)
+		if d == s.driveDir {
+			list = append(list, s.bundle.Index)
+			for _, f := range s.extras.Files {
+				if seal.IsSignature(f.Name) {
+					list = append(list, f)
+				}
+			}
+		}
+		for _, f := range list {
+			body, err := d.bound(f)
+			if err != nil {
+				return nil, d.blame(err)
+			}
+			each[number] = append(each[number], namedBody{seal.OtherName(number, f.Name), body})
+		}
+		for _, name := range []string{seal.DriveName, seal.BundleName} {
+			if body, ok := d.bodies[name]; ok {
+				each[number] = append(each[number], namedBody{seal.OtherName(number, name), body})
+			}
+		}
+	}
+	return each, nil
+}
+
+// bound reads a small file that a seal or extras.json names, or its second copy.
+func (s *driveDir) bound(f seal.File) ([]byte, error) {
+	for _, name := range []string{f.Name, seal.CopyDir + "/" + f.Name} {
+		body, err := s.dir.ReadFile(name, maxIndex)
+		if isText(f.Name) {
+			body = unixLines(body)
+		}
+		if err == nil && seal.FileOf(f.Name, body) == f {
+			return body, nil
+		}
+	}
+	return nil, &keys.FileError{Name: f.Name, Why: "and its copy are damaged"}
+}

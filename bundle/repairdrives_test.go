@@ -1,0 +1,201 @@
+package bundle
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"github.com/satchel-airgap/satchel/bundle/internal/seal"
+)
+
+// without gives a list without one element.
+func without(list []string, i int) []string { return slices.Delete(slices.Clone(list), i, i+1) }
+
+// rebuild makes one drive that is lost anew in a directory.
+func (s *several) rebuild(t testing.TB, dirs []string, to string, want Wanted) error {
+	t.Helper()
+	set, err := FindRepairs(context.Background(), dirs, want, nil)
+	if err != nil {
+		return err
+	}
+	r, err := set.Target()
+	if err == nil {
+		err = r.Into(context.Background(), to, nil)
+	}
+	return errors.Join(err, set.Close())
+}
+
+// TestLostDrive loses each drive in turn, the last one too: verify says that it can be made anew,
+// and it is, byte for byte.
+func TestLostDrive(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		signed bool
+	}{"signed": {true}, "not signed": {false}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var signers []*Signer
+			if c.signed {
+				signers = append(signers, newSigner(t, 3).Signer, newSigner(t, 4).Signer)
+			}
+			s := newSeveral(t, !c.signed, signers...)
+			dirs := s.copies(t)
+			whole := s.protectAcross(t, dirs, ParityRatio{Parity: 10, Data: 20})
+			for k := range dirs {
+				left := without(dirs, k)
+				rep, err := Verify(context.Background(), left, VerifyOptions{})
+				if !isA[*AwayError](err) || len(rep.Rebuildable) != 1 || rep.Rebuildable[0].Number != k+1 {
+					t.Errorf("drive %d is lost: %v, %+v", k+1, err, rep)
+				}
+				to := filepath.Join(t.TempDir(), "new")
+				if err := s.rebuild(t, left, to, Wanted{Expect: s.finger}); err != nil {
+					t.Fatalf("drive %d: %v", k+1, err)
+				}
+				same(t, to, whole[k])
+				if _, err := Verify(context.Background(), append(slices.Clone(left), to), VerifyOptions{Expect: s.finger}); err != nil {
+					t.Errorf("with drive %d made anew: %v", k+1, err)
+				}
+				// Again it goes on where it was; another bundle is not taken for this one.
+				if err := errors.Join(os.Remove(filepath.Join(to, seal.DriveName)), os.Remove(filepath.Join(to, segmentFiles(t, to)[0]))); err != nil {
+					t.Fatal(err)
+				}
+				if err := s.rebuild(t, left, to, Wanted{}); err != nil {
+					t.Errorf("drive %d again: %v", k+1, err)
+				}
+				same(t, to, whole[k])
+				if err := s.rebuild(t, left, dirs[k], Wanted{Expect: Fingerprint(seal.Sum(nil))}); !isA[*FingerprintError](err) {
+					t.Errorf("drive %d of another bundle: %v", k+1, err)
+				}
+			}
+			if rep, err := Verify(context.Background(), dirs[:1], VerifyOptions{}); err != nil || len(rep.Rebuildable) > 0 {
+				t.Errorf("two drives are lost: %v, %+v", err, rep.Rebuildable)
+			}
+			if err := s.rebuild(t, dirs, t.TempDir(), Wanted{}); !isA[*RefusedError](err) {
+				t.Errorf("nothing is lost: %v", err)
+			}
+		})
+	}
+}
+
+// TestDamagedDrives damages several drives, in ways that parity can rebuild: in place all are
+// what they were. A drive that is lost is made anew from damaged ones.
+func TestDamagedDrives(t *testing.T) {
+	t.Parallel()
+	s := newSeveral(t, false)
+	done := s.copies(t)
+	whole := s.protectAcross(t, done, ParityRatio{Parity: 1, Data: 2})
+	trials := 4
+	if soak() {
+		trials = 200
+	}
+	for trial := range trials {
+		rnd := rand.New(rand.NewPCG(15, uint64(trial)))
+		dirs := s.copies(t)
+		for k, dir := range dirs {
+			write(t, dir, whole[k])
+		}
+		hurt := s.hurt(t, rnd, dirs, whole)
+		set, err := FindRepairs(context.Background(), dirs, Wanted{}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := errors.Join(set.InPlace(context.Background(), nil), set.Close()); err != nil {
+			t.Fatalf("trial %d, %s: %v", trial, hurt, err)
+		}
+		for k, dir := range dirs {
+			same(t, dir, whole[k])
+		}
+	}
+}
+
+// hurt loses or changes one file of a group, and one small file of each drive with its copy or
+// without.
+func (s *several) hurt(t testing.TB, rnd *rand.Rand, dirs []string, whole []map[string][]byte) string {
+	t.Helper()
+	p, err := seal.ParseParity(whole[0][seal.ParityName])
+	if err != nil {
+		t.Fatal(err)
+	}
+	said := ""
+	for _, g := range p.Groups {
+		i := rnd.IntN(len(g.Drives))
+		f, k := slices.Concat(g.Data, g.Parity)[i], g.Drives[i]-1
+		body := slices.Clone(whole[k][f.Name])
+		body[rnd.IntN(len(body))] ^= 1
+		if rnd.IntN(2) == 0 {
+			body = nil
+		}
+		put(t, dirs[k], f.Name, body)
+		said += fmt.Sprintf("%s of drive %d, ", f.Name, k+1)
+	}
+	for k, dir := range dirs {
+		var names []string
+		for name := range whole[k] {
+			if base := filepath.Base(name); base == name && (seal.IsOther(name) || name == seal.ParityName || seal.KeyNumber(name) > 0) {
+				names = append(names, name)
+			}
+		}
+		slices.Sort(names)
+		name := names[rnd.IntN(len(names))]
+		put(t, dir, name, nil)
+		if seal.KeyNumber(name) == 0 { // README.txt follows from key files
+			put(t, dir, "copy/"+name, nil)
+		}
+		said += fmt.Sprintf("%s of drive %d, ", name, k+1)
+	}
+	return said
+}
+
+// put changes a file, or removes it where there is nothing to write.
+func put(t testing.TB, dir, name string, body []byte) {
+	t.Helper()
+	if body == nil {
+		if err := os.Remove(filepath.Join(dir, name)); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	write(t, dir, map[string][]byte{name: body})
+}
+
+// TestRepairOneAcross repairs a drive by itself that has parity across: its small files are, and
+// of segments it is said that the others are needed.
+func TestRepairOneAcross(t *testing.T) {
+	t.Parallel()
+	s := newSeveral(t, false)
+	dirs := s.copies(t)
+	whole := s.protectAcross(t, dirs, ParityRatio{Parity: 1, Data: 2})
+	segment := segmentFiles(t, dirs[0])[0]
+	put(t, dirs[0], segment, nil)
+	put(t, dirs[0], seal.DriveName, nil)
+	r, err := FindRepair(context.Background(), dirs[0], Wanted{}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = errors.Join(r.InPlace(context.Background(), nil), r.Close())
+	if !isA[*RepairError](err) || r.Remedy(segment).Lost == "" || r.Remedy(seal.DriveName).From == "" {
+		t.Errorf("%v, %+v", err, r.Remedies)
+	}
+	now := maps.Clone(whole[0])
+	delete(now, segment)
+	same(t, dirs[0], now)
+	set, err := FindRepairs(context.Background(), dirs[:2], Wanted{}, nil) // without the last drive, which has what is needed
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(set.InPlace(context.Background(), nil), set.Close()); !isA[*RepairError](err) && len(files(t, dirs[0])) < len(whole[0]) {
+		t.Errorf("not all is whole: %v", err)
+	}
+	write(t, dirs[0], whole[0])
+	put(t, dirs[0], segment, nil)
+	rep, err := Verify(context.Background(), dirs, VerifyOptions{})
+	if !isA[*DamageError](err) || len(rep.Drives[0].Remedies) != 1 || rep.Drives[0].Remedies[0].From != "parity" || len(rep.Drives[1].Remedies) > 0 {
+		t.Errorf("%v, %+v", err, rep)
+	}
+}

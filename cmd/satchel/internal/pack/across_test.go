@@ -1,0 +1,47 @@
+package pack_test
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/satchel-airgap/satchel/bundle"
+	"github.com/satchel-airgap/satchel/cmd/satchel/internal/pack"
+)
+
+// TestPackAcross packs with parity on a staging disk, and onto drives that are all there: it goes
+// across them. One slot gets drives with parity of their own.
+func TestPackAcross(t *testing.T) {
+	t.Parallel()
+	b, options := newSpread(t, 311)
+	o := options("staging")
+	if err := os.Remove(o.Dir); err != nil { // pack makes it
+		t.Fatal(err)
+	}
+	o.Job.Parity, o.DriveSize = bundle.ParityRatio{Parity: 10, Data: 20}, 6<<20
+	done, err := pack.Run(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := bundle.Verify(t.Context(), []string{o.Dir}, bundle.VerifyOptions{Expect: done.Fingerprint})
+	if err != nil || r.Protection.Whole != 1 || len(r.Drives) < 3 {
+		t.Fatalf("%+v, %v", r, err)
+	}
+	for _, line := range []string{"parity will go across the drives: one whole drive of", "it stays mounted", fmt.Sprintf("across %d drives; one whole drive of %[1]d", len(r.Drives))} {
+		if !strings.Contains(b.Log.String(), line) {
+			t.Errorf("%q is not said:\n%s", line, b.Log)
+		}
+	}
+	again, err := pack.Run(t.Context(), o)
+	if err != nil || again.Fingerprint != done.Fingerprint {
+		t.Errorf("again: %+v, %v", again, err)
+	}
+	if err := os.RemoveAll(filepath.Join(o.Dir, "drive-02")); err != nil {
+		t.Fatal(err)
+	}
+	if r, err := bundle.Verify(t.Context(), []string{o.Dir}, bundle.VerifyOptions{}); err == nil || fmt.Sprint(r.Rebuildable) != fmt.Sprint(r.Away) || len(r.Away) != 1 {
+		t.Errorf("without drive 2: %+v, %v", r, err)
+	}
+}
