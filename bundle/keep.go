@@ -16,8 +16,9 @@ import (
 
 // keptSegments are copies of segments, which stay when their drive leaves.
 type keptSegments struct {
-	dir *media.Dir
-	has map[keptSegment]bool
+	dir    *media.Dir
+	unlock func() error // as long as it is locked, no other run takes it for left over
+	has    map[keptSegment]bool
 }
 
 // keptSegment names a segment by its drive too: a supplement has segments of the same names as the
@@ -28,7 +29,30 @@ type keptSegment struct {
 }
 
 func (k *keptSegments) close() error {
-	return errors.Join(k.dir.Close(), os.RemoveAll(k.dir.Path()))
+	return errors.Join(os.RemoveAll(k.dir.Path()), k.unlock(), k.dir.Close())
+}
+
+// keptDir begins the names of their directories.
+const keptDir = "satchel-segments-"
+
+// SweepKept removes copies of segments below tmp that runs have left which were killed. Those of a run
+// that goes on stay.
+func SweepKept(tmp string) {
+	list, _ := filepath.Glob(filepath.Join(tmp, keptDir+"*")) // what cannot be read has nothing to be removed
+	for _, path := range list {
+		if info, err := os.Lstat(path); err != nil || !info.IsDir() {
+			continue
+		}
+		dir, err := media.OpenDir(path)
+		if err != nil {
+			continue
+		}
+		if unlock, err := dir.Lock(); err == nil {
+			_ = os.RemoveAll(path) // if it stays, it is in nobody's way
+			_ = unlock()
+		}
+		_ = dir.Close() // it was only read
+	}
 }
 
 // KeepClosing copies the segments of the closing lane, which has the manifests and documents, to a
@@ -63,16 +87,26 @@ func (r *Reader) keptIn(tmp string) (*keptSegments, error) {
 	if r.on.kept != nil {
 		return r.on.kept, nil
 	}
-	path, err := os.MkdirTemp(tmp, "satchel-segments-")
-	if err != nil {
-		return nil, &media.Error{Op: "make a directory in", Path: tmp, Err: err}
+	SweepKept(tmp)
+	for {
+		path, err := os.MkdirTemp(tmp, keptDir)
+		if err != nil {
+			return nil, &media.Error{Op: "make a directory in", Path: tmp, Err: err}
+		}
+		dir, err := media.OpenDir(path)
+		if err != nil {
+			return nil, errors.Join(err, os.Remove(path))
+		}
+		unlock, err := dir.Lock()
+		if err == nil {
+			if _, err := os.Lstat(path); err == nil {
+				r.on.kept = &keptSegments{dir: dir, unlock: unlock, has: map[keptSegment]bool{}}
+				return r.on.kept, nil
+			}
+			_ = unlock()
+		}
+		_ = dir.Close() // another run took it for left over, before it was locked
 	}
-	dir, err := media.OpenDir(path)
-	if err != nil {
-		return nil, errors.Join(err, os.Remove(path))
-	}
-	r.on.kept = &keptSegments{dir: dir, has: map[keptSegment]bool{}}
-	return r.on.kept, nil
 }
 
 // keep copies one segment, and checks that it is the one that the index names.

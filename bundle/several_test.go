@@ -397,6 +397,47 @@ func TestOpenDrives(t *testing.T) {
 	}
 }
 
+// TestSweepKept: copies of segments that a killed run has left are removed by the next one; those of a run that
+// goes on stay.
+func TestSweepKept(t *testing.T) {
+	t.Parallel()
+	s := newSeveral(t, false)
+	tmp := t.TempDir()
+	left := filepath.Join(tmp, keptDir+"123")
+	write(t, left, map[string][]byte{"s-00-00001.age": []byte("x")})
+	other := filepath.Join(tmp, "satchel-other")
+	write(t, other, map[string][]byte{"x": nil})
+	var readers []*Reader
+	for range 2 {
+		r, err := Open(t.Context(), s.dirs[2:], Wanted{}, s.identity)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := r.KeepClosing(t.Context(), tmp); err != nil {
+			t.Fatal(err)
+		}
+		readers = append(readers, r)
+	}
+	there := func() (n int) {
+		list, err := filepath.Glob(filepath.Join(tmp, keptDir+"*", "s-*"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(list)
+	}
+	if _, err := os.Stat(left); err == nil || there() != 2 {
+		t.Errorf("%v; %d copies are there", err, there())
+	}
+	for _, r := range readers {
+		if err := r.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := os.Stat(other); err != nil || there() != 0 {
+		t.Errorf("%v; %d copies are left", err, there())
+	}
+}
+
 func readAll(src oci.Source, d oci.Descriptor) error {
 	rc, err := oci.Verified(src).Open(context.Background(), d, 0)
 	if err != nil {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -22,8 +23,10 @@ type driveSlots struct {
 	t    *terminal
 }
 
-func (a *app) slotsFor(r *bundle.Reader, dirs []string) *driveSlots {
-	return &driveSlots{a: a, r: r, dirs: dirs, tmp: os.TempDir(), t: &terminal{}}
+func (a *app) slotsFor(r *bundle.Reader, dirs []string, tmp string) *driveSlots {
+	tmp = cmp.Or(tmp, os.TempDir())
+	bundle.SweepKept(tmp)
+	return &driveSlots{a: a, r: r, dirs: dirs, tmp: tmp, t: &terminal{}}
 }
 
 // Bring is for [unpack.Drives]: it asks on the terminal for one of the drives, by its label,
@@ -133,7 +136,7 @@ func (s *driveSlots) clear(ctx context.Context, need []bundle.DriveLabel) error 
 	for _, d := range in {
 		if d.Last {
 			if err := s.r.KeepClosing(ctx, s.tmp); err != nil {
-				return fmt.Errorf("keep what is still needed of %s in %s (TMPDIR): %w", d.DriveLabel, s.tmp, err)
+				return fmt.Errorf("keep what is still needed of %s in %s (--tmpdir DIR): %w", d.DriveLabel, s.tmp, err)
 			}
 		}
 		if err := s.r.Detach(d.DriveLabel); err != nil {

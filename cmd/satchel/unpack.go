@@ -31,6 +31,7 @@ type unpackOptions struct {
 	moveTagsBack    bool
 	keepGoing       bool
 	gaps            string
+	tmpdir          string
 	wide            bool
 	registry        registryFlags
 	site            siteFlags
@@ -53,7 +54,7 @@ openshift/release-images and openshift/release there.
 Of a bundle on several drives, the last one comes first, then the others in any
 order: all at once, each with its DIR, or one after another into the same DIR. unpack
 asks for them by their labels, if the mirror lacks something that they have. While
-the last drive is out, its manifests are kept in TMPDIR, encrypted. If a drive is lost,
+the last drive is out, its manifests are kept in --tmpdir, encrypted. If a drive is lost,
 --keep-going pushes the images that are whole without it.
 
 With --output-dir, and when the mirror has every image, unpack writes the YAML
@@ -86,6 +87,7 @@ apply it in order.`,
 	f.BoolVar(&o.allowShrink, "allow-shrink", false, "move a catalog's tag also where packages, channels or versions go from what the mirror serves now")
 	f.BoolVar(&o.keepGoing, "keep-going", false, "of a bundle on several drives, push what is whole without a drive that is lost; list the rest, for pack --only, and exit with 3")
 	addGaps(f, &o.gaps, "`FILE` that --keep-going writes its list to (default: in the state directory)")
+	f.StringVar(&o.tmpdir, "tmpdir", "", "`DIR` for what is needed of the last drive while it is out of its slot (default: TMPDIR)")
 	addOutcome(cmd, &o.output)
 	addSiteFlags(f, &o.site)
 	addRegistryFlags(f, &o.registry, "dest")
@@ -201,7 +203,7 @@ func (o unpackOptions) open(ctx context.Context, a *app, command string, dirs []
 	}
 	a.saySigned(r)
 	if len(r.Drives()) > 0 {
-		job.Drives = a.slotsFor(r, dirs)
+		job.Drives = a.slotsFor(r, dirs, o.tmpdir)
 	}
 	client := o.registry.client(a)
 	err = run(r, client, job)
