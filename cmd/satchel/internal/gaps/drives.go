@@ -8,7 +8,7 @@ import (
 	"github.com/satchel-airgap/satchel/oci"
 )
 
-// Without lists the images of a graph that need content which is not to be had. why gives the reason
+// Without lists the images of a graph that need content which is missing. why gives the reason
 // for each blob, nil for one that is there. What is attached to such an image is not listed
 // with it: who carries the image again carries that too. gone reports whether an image is not whole, or
 // attached to what is not.

@@ -10,7 +10,7 @@ import (
 
 // asListed pins images of a list of what lost drives had by the digests that they have there, also those that
 // the configuration does not name any more: they complete a bundle that exists. moved are those that
-// cannot be had by that digest; what the configuration names now is carried then.
+// cannot be fetched by that digest; what the configuration names now is carried then.
 func (s *Set) asListed(ctx context.Context, inv *oci.Inventory) (moved []oci.Image) {
 	if len(s.Only.Lost) == 0 {
 		return nil
@@ -31,7 +31,7 @@ func (s *Set) asListed(ctx context.Context, inv *oci.Inventory) (moved []oci.Ima
 		case err == nil:
 			inv.Images = append(inv.Images, img)
 		case i >= 0:
-			s.Warn("carried as it is now: %s; as bundle %s has it, %s, it is not to be had: %v", inv.Images[i].Describe(), s.Only.Bundle, want, err)
+			s.Warn("carried as it is now: %s; as bundle %s has it, %s, it cannot be fetched: %v", inv.Images[i].Describe(), s.Only.Bundle, want, err)
 			g.Image.Root = oci.Descriptor{}
 			moved = append(moved, g.Image)
 		}
