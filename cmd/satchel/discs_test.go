@@ -14,7 +14,7 @@ import (
 )
 
 // disc burns a directory as it is into an image, and gives a directory that has what a system shows of
-// that disc: mounted, or read by bsdtar where that cannot be had, and not to be written to.
+// that disc: mounted, or read by bsdtar where that is not possible, and not to be written to.
 func (w *world) disc(t *testing.T, from string) (dir string) {
 	t.Helper()
 	for _, bin := range []string{"xorriso", "bsdtar"} {
