@@ -199,7 +199,7 @@ func (e *DamageError) Hint() string {
 	if e.Whole {
 		return "it can be unpacked as it is: only second copies and files for people are wrong, and nothing reads them to unpack"
 	}
-	const last = "read the drive on another host, or take another copy of the bundle; else look what can be rebuilt from second copies and from parity; for what cannot, the host that packed it makes a supplement: satchel verify --lost FILE lists what that needs"
+	const last = "read the drive on another host, or take another copy of the bundle; else look what can be rebuilt from second copies and from parity; for what cannot, the host that packed it makes a supplement, by a list of what is lost"
 	var names []string
 	for _, f := range e.Faults {
 		if f.Copied() && !slices.Contains(names, f.File) && (e.Dir == "" || copyDiffers(e.Dir, f.File)) {

@@ -42,7 +42,7 @@ func (e *RepairError) Error() string {
 
 // Hint says what to do now.
 func (e *RepairError) Hint() string {
-	return "take another copy of the bundle; or have the host that packed it make a supplement: satchel verify --lost FILE lists what that needs; nothing that was whole has been changed"
+	return "take another copy of the bundle; or have the host that packed it make a supplement, by a list of what is lost; nothing that was whole has been changed"
 }
 
 // Permanent is true: trying again does not bring the bytes back.

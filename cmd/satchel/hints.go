@@ -167,7 +167,8 @@ func flagsFor(err error) string {
 		}
 	case *bundle.DamageError:
 		if !e.Whole {
-			return "satchel repair " + shellWords([]string{cmp.Or(e.Dir, "DIR")})
+			dir := shellWords([]string{cmp.Or(e.Dir, "DIR")})
+			return "satchel repair " + dir + "; the list: satchel verify --lost FILE " + dir
 		}
 	case *bundle.PlainError:
 		return "--allow-unencrypted"
