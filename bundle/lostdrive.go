@@ -97,6 +97,9 @@ func (a *acrossDrives) sealed() (body []byte, b seal.Bundle, err error) {
 	for _, body := range a.copies(a.of, seal.BundleName) {
 		if seal.Sum(body) == a.parity.Seal {
 			b, err := seal.ParseBundle(body)
+			if err == nil && (b.Bundle != a.parity.Bundle || len(b.Drives) != a.of) {
+				err = fmt.Errorf("%s is of another bundle, or of another number of drives", seal.BundleName)
+			}
 			return body, b, err
 		}
 	}
@@ -118,6 +121,9 @@ func (a *acrossDrives) anew(number int) (*diagnosis, error) {
 	}
 	if s.drive, err = seal.ParseDrive(s.bodies[seal.DriveName]); err != nil {
 		return nil, fmt.Errorf("all copies of its %s are lost", seal.DriveName)
+	}
+	if s.drive.Drive != number || s.drive.Of != a.of || s.drive.Bundle != b.Bundle {
+		return nil, fmt.Errorf("%s is of another drive", seal.DriveName)
 	}
 	if number == a.of {
 		s.bundle, s.finger, s.bodies[seal.BundleName] = b, Fingerprint(seal.Sum(body)), body

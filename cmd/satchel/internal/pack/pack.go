@@ -167,8 +167,12 @@ func (p *packing) release(ctx context.Context, id, dir string, fp bundle.Fingerp
 	if err := p.sign(ctx, dir, fp); err != nil {
 		return err
 	}
+	dirs, away, err := p.drivesOf(bundle.SealedError{Bundle: id, Dir: dir})
+	if err != nil {
+		return err
+	}
 	add := p.addParity
-	if p.across(len(p.w.Drives())) {
+	if p.across(len(dirs) + len(away)) {
 		add = func(ctx context.Context, dir string, fp bundle.Fingerprint) error {
 			return p.addAcross(ctx, id, dir, fp)
 		}
