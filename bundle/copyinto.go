@@ -140,6 +140,9 @@ func (c *Copying) Begun() bool { return c.begun }
 // Whole reports whether every file is there, with its size, and the seals are.
 func (c *Copying) Whole() bool { return c.sealed && len(c.missing()) == 0 }
 
+// Sealed reports whether the copy has its seals, as far as it is known.
+func (c *Copying) Sealed() bool { return c.sealed }
+
 // Wrote gives the number of files that [Copying.Run] has written, and names those of them that
 // were there with their sizes, and other bytes.
 func (c *Copying) Wrote() (files int, changed []string) { return c.wrote, c.mended }

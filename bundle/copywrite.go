@@ -179,6 +179,7 @@ func (c *Copying) finish(ctx context.Context) error {
 			return err
 		}
 	}
+	c.sealed = true
 	return c.sweep()
 }
 

@@ -157,15 +157,18 @@ const linkPatience = time.Second
 // wait waits for room, as long as the link makes enough of it by taking away what is there.
 func (s *linkSender) wait(ctx context.Context, name string, size int64) error {
 	for told := false; ; told = true {
-		room, err := SpaceOf(s.dir.Path())
-		if err != nil {
+		room, enough, err := s.room(size)
+		if err != nil || enough {
 			return err
 		}
-		need := roundUp(size, cmp.Or(room.Cluster, 1)) + 4*room.Cluster
-		if room.Unknown || room.Free >= need {
-			return nil
+		most := int64(0)
+		for _, size := range s.taken() {
+			most += roundUp(size, cmp.Or(room.Cluster, 1))
 		}
-		if room.Free+s.taken(room.Cluster) < need {
+		if room, enough, err = s.room(size); err != nil || enough { // again: what the link takes meanwhile counts twice, not never
+			return err
+		}
+		if need := size + 5*room.Cluster; room.Free+most < need {
 			return &SpaceError{Dir: s.dir.Path(), Need: need, Free: room.Free, Cluster: room.Cluster, Begun: true, MustHold: true}
 		}
 		if !told && s.Waiting != nil {
@@ -177,6 +180,12 @@ func (s *linkSender) wait(ctx context.Context, name string, size int64) error {
 		case <-time.After(linkPatience):
 		}
 	}
+}
+
+// room asks the directory for its room, and whether it is enough for a file.
+func (s *linkSender) room(size int64) (room Space, enough bool, err error) {
+	room, err = SpaceOf(s.dir.Path())
+	return room, err == nil && (room.Unknown || room.Free >= size+5*room.Cluster), err
 }
 
 // sweep removes what a killed run has left.
@@ -194,18 +203,18 @@ func (s *linkSender) sweep() error {
 	return s.dir.Remove(names...)
 }
 
-// taken gives the room of the files in the directory that the link may still take.
-func (s *linkSender) taken(cluster int64) (bytes int64) {
+// taken gives the sizes of the files in the directory that the link may still take.
+func (s *linkSender) taken() (sizes []int64) {
 	files, _, err := s.dir.List(".")
 	if err != nil {
-		return 0
+		return nil
 	}
 	for _, f := range files {
 		if linkNumber(f.Name, s.Bundle) > 0 && !strings.HasSuffix(f.Name, media.TempSuffix) {
-			bytes += roundUp(f.Size, cmp.Or(cluster, 1))
+			sizes = append(sizes, f.Size)
 		}
 	}
-	return bytes
+	return sizes
 }
 
 // All gives the numbers of all files.

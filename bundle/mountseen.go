@@ -29,7 +29,7 @@ func seenDir(state string) string { return filepath.Join(state, "copies") }
 // Remember notes below state that a drive is mounted there: another copy to the same place is
 // then refused as long as none is. Of the system's own disks nothing is noted.
 func (m Mount) Remember(state, id string) error {
-	if !m.on.Known() || m.on.System || media.IsSystemPoint(m.on.Point) {
+	if state == "" || !m.on.Known() || m.on.System || media.IsSystemPoint(m.on.Point) {
 		return nil
 	}
 	body, err := json.Marshal(seen{Point: m.on.Point, FS: m.on.FS, Bundle: id, At: time.Now().UTC()})
@@ -51,8 +51,9 @@ func (m Mount) Remember(state, id string) error {
 // is not now.
 func (m Mount) checkSeen(path, state string, found []location) error {
 	entries, err := os.ReadDir(seenDir(state))
-	if err != nil {
-		return nil // there are none
+	if err != nil || state == "" {
+		//lint:ignore nilerr there are none
+		return nil
 	}
 	for _, e := range entries {
 		name := filepath.Join(seenDir(state), e.Name())

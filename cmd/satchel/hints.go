@@ -45,8 +45,8 @@ func hints(err error) (list []string) {
 			continue
 		}
 		hint := withFlags(e)
-		if damage, ok := e.(*bundle.DamageError); ok && as[*listedError](err) { //nolint:errorlint it is unwrapped here
-			hint = listedHint(err, damage)
+		if damage, ok := e.(*bundle.DamageError); ok { //nolint:errorlint it is unwrapped here
+			hint = listedHint(err, damage, hint)
 		}
 		if uncompared {
 			hint = strings.NewReplacer("; it resumes where it stopped", "", "; what is done is not done again", "").Replace(hint) // the bundle is finished: nothing was stopped
@@ -87,13 +87,35 @@ func hints(err error) (list []string) {
 	return list
 }
 
-// listedHint is what damage that verify has listed says to do now: nothing where verify has said
-// what can be repaired.
-func listedHint(err error, damage *bundle.DamageError) string {
-	if listed, _ := errors.AsType[*listedError](err); listed.Hint() != "" && !damage.Whole {
+// listedHint is what damage says to do now that verify or repair have listed: nothing where they
+// have said what can be repaired, and of what is light only if nothing is worse. hint is what damage says
+// that nobody has listed.
+func listedHint(err error, damage *bundle.DamageError, hint string) string {
+	if as[*notRepairedError](err) {
+		return ""
+	}
+	listed, ok := errors.AsType[*listedError](err)
+	switch {
+	case !ok:
+		return hint
+	case damage.Whole && !allWhole(err), !damage.Whole && listed.Hint() != "":
 		return ""
 	}
 	return damage.Hint()
+}
+
+// allWhole reports whether what the bundle carries is whole, for all damage in an error.
+func allWhole(err error) bool {
+	//lint:ignore errorlint it is unwrapped here
+	switch e := err.(type) {
+	case *bundle.DamageError:
+		return e.Whole
+	case interface{ Unwrap() error }:
+		return allWhole(e.Unwrap())
+	case interface{ Unwrap() []error }:
+		return !slices.ContainsFunc(e.Unwrap(), func(err error) bool { return !allWhole(err) })
+	}
+	return true
 }
 
 // withFlags is what one error says to do now, with the flags that do it.

@@ -211,7 +211,7 @@ func runPlan(cmd *cobra.Command, a *app, o planOptions) error {
 	err = printReport(a.stdout, o.output, rep, func(w io.Writer) error {
 		return v.print(w, func(w io.Writer) error { return printPlan(w, rep, o.images, v) })
 	})
-	if o.drive != "" && len(rep.Drives) == 1 && rep.Drives[0].Count > 1 {
+	if o.drive != "" && o.volumes.driveSize == 0 && len(rep.Drives) == 1 && rep.Drives[0].Count > 1 {
 		a.warn("the bundle does not fit onto %s, where %s is free: pack refuses it; make room there, or take a larger drive", text.Printable(o.drive), bundle.FormatSize(rep.Drives[0].Free))
 	}
 	if err == nil && len(rep.Gaps) > 0 {

@@ -250,7 +250,7 @@ func printOne(w io.Writer, r verifyReport) error {
 // doubt follows the fingerprint of a bundle that is not as it was written.
 func (r verifyReport) doubt() string {
 	switch {
-	case r.OK:
+	case r.OK, len(r.Faults)+len(r.LineEnds)+len(r.Rekey)+len(r.Signing)+len(r.Adding) == 0 && len(r.NotLookedAt) > 0:
 		return ""
 	case len(r.Faults) > 0 && !r.Whole:
 		return " (of the seal; the files are damaged)"

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"strings"
 	"testing"
 
@@ -21,6 +22,22 @@ func TestVerifyHintsRepair(t *testing.T) {
 	} {
 		if got := strings.Contains(strings.Join(hints(&c.e), " "), "satchel repair"); got != c.want {
 			t.Errorf("%s: %q", name, hints(&c.e))
+		}
+	}
+}
+
+// TestLightFaultBesideOthers: that a bundle can be unpacked as it is is said only where all of it can.
+func TestLightFaultBesideOthers(t *testing.T) {
+	t.Parallel()
+	light := &bundle.DamageError{Dir: "a", Whole: true, Faults: []bundle.Fault{{File: "README.txt", What: "is missing"}}}
+	heavy := &bundle.DamageError{Dir: "b", Faults: []bundle.Fault{{File: "s-00-00001.age", What: "is missing"}}}
+	for _, c := range []struct {
+		err  error
+		want bool
+	}{{light, true}, {errors.Join(light, heavy), false}} {
+		listed := &listedError{err: c.err, remedies: []bundle.Remedy{{File: "README.txt", From: "the seals"}}}
+		if got := strings.Contains(strings.Join(hints(listed), " "), "can be unpacked as it is"); got != c.want {
+			t.Errorf("%v: hints %q", c.err, hints(listed))
 		}
 	}
 }

@@ -209,10 +209,33 @@ func (r *run) arrange(ctx context.Context) error {
 // placeAll looks at where the copies are to stand.
 func (r *run) placeAll(ctx context.Context) error {
 	places := map[string]bool{}
+	if err := r.checkMounts(); err != nil {
+		r.jobs = nil // none is open
+		return err
+	}
 	for i, j := range r.jobs {
 		if err := r.place(ctx, j, places); err != nil {
 			r.jobs = r.jobs[:i] // those that are open
 			return err
+		}
+	}
+	return nil
+}
+
+// checkMounts misses a drive that is not mounted where the other places are drives.
+func (r *run) checkMounts() (err error) {
+	drives := 0
+	for _, j := range r.jobs {
+		if j.on, err = bundle.CheckMount(j.dest, r.State); err != nil {
+			return err
+		}
+		if j.on.Removable() {
+			drives++
+		}
+	}
+	for _, j := range r.jobs {
+		if drives > 0 && j.on.EmptyPlace() {
+			return j.on.Empty()
 		}
 	}
 	return nil
@@ -223,7 +246,7 @@ func (r *run) place(ctx context.Context, j *job, others map[string]bool) (err er
 	if info, err := os.Stat(j.dest); err == nil && !info.IsDir() {
 		return &bundle.RefusedError{Dir: j.dest, Reason: "it is not a directory"}
 	}
-	if j.on, err = bundle.CheckMount(j.dest, r.State); err != nil {
+	if j.on, err = bundle.CheckMount(j.dest, r.State); err != nil { // again, in a slot: drives come and go
 		return err
 	}
 	if j.dir, err = j.from.Place(j.dest, len(r.sources) == 1 || len(r.Into) > 1); err != nil {
@@ -341,7 +364,7 @@ func (r *run) copyOne(ctx context.Context, j *job, opts bundle.CopyOptions) erro
 		r.Warn("nobody will notice if the drive at %s is not mounted the next time: %v", j.on.Point(), err)
 	}
 	lost := r.lost(j, j.to.Run(ctx, opts))
-	if damage, ok := errors.AsType[*DamageError](lost); lost != nil && !(ok && damage.Err.Whole) {
+	if damage, ok := errors.AsType[*DamageError](lost); lost != nil && !(ok && damage.Sealed) {
 		return lost
 	}
 	if err := cmp.Or(bundle.Release(j.dir), j.on.Check()); err != nil {

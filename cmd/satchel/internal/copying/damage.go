@@ -18,12 +18,13 @@ type Damaged struct {
 
 // DamageError says that a copy does not have all, because what it was copied from has not.
 type DamageError struct {
-	Dir string // of the copy
-	Err *bundle.DamageError
+	Dir    string // of the copy
+	Sealed bool   // it is a bundle all the same: only parity files are missing
+	Err    *bundle.DamageError
 }
 
 func (e *DamageError) Error() string {
-	if e.Err.Whole {
+	if e.Sealed {
 		return fmt.Sprintf("%v; all else is copied into %s", e.Err, e.Dir)
 	}
 	return fmt.Sprintf("%v; what is whole is copied into %s, which is no bundle yet", e.Err, e.Dir)
@@ -33,7 +34,7 @@ func (e *DamageError) Unwrap() error { return e.Err }
 
 // Hint says what to do now.
 func (e *DamageError) Hint() string {
-	if e.Err.Whole {
+	if e.Sealed {
 		return ""
 	}
 	return fmt.Sprintf("copy the same bundle from another place into %s: only what is missing there is written", e.Dir)
@@ -71,5 +72,5 @@ func (r *run) lost(j *job, err error) error {
 		r.Warn("%s: %s; the copy does not have it", damage.Dir, f)
 		r.damaged = append(r.damaged, Damaged{Dir: damage.Dir, File: f.File, What: f.What, Lost: true})
 	}
-	return &DamageError{Dir: j.dir, Err: damage}
+	return &DamageError{Dir: j.dir, Sealed: j.to.Sealed(), Err: damage}
 }

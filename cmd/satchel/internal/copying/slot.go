@@ -57,6 +57,7 @@ func (r *run) isSlot() bool {
 // copySlot copies one drive directory after another, each to a drive of its own.
 func (r *run) copySlot(ctx context.Context) error {
 	dest, left, finished := r.Into[0], slices.Clone(r.sources), ""
+	var damaged error
 	for len(left) > 0 {
 		next := left[0]
 		if i := slices.IndexFunc(left, func(o *bundle.Original) bool { return o.Begun(dest) }); i >= 0 {
@@ -64,16 +65,19 @@ func (r *run) copySlot(ctx context.Context) error {
 		}
 		j, err := r.insert(ctx, next, left, finished)
 		if err != nil {
-			return err
+			return errors.Join(damaged, err)
 		}
 		r.jobs = append(r.jobs, j)
 		if err := r.copyAll(ctx, []*job{j}); err != nil {
-			return err
+			if _, ok := errors.AsType[*DamageError](err); !ok {
+				return errors.Join(damaged, err)
+			}
+			damaged = errors.Join(damaged, err) // the others may be whole
 		}
 		finished = next.Label
 		left = slices.DeleteFunc(left, func(o *bundle.Original) bool { return o == next })
 	}
-	return nil
+	return damaged
 }
 
 // insert gets a drive for a drive directory, and asks for it until it is there.
