@@ -11,6 +11,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/satchel-airgap/satchel/oci/ocitest"
 )
 
 // bodies are the files below a directory.
@@ -80,7 +82,16 @@ type repairs struct {
 
 func newRepairs(t *testing.T, seed uint64) *repairs {
 	t.Helper()
-	w, staging, _ := stagedWorld(t, seed)
+	c := ocitest.New(seed)
+	s := newShelf(c)
+	host := s.listen(t)
+	s.tag("team/app:v1", c.Image(false, c.Layer(3<<20, ocitest.LayerGzip), c.Layer(1500<<10, ocitest.LayerGzip)))
+	w := newWorld(t)
+	w.images(host + "/team/app:v1")
+	drive, staging := w.drive, filepath.Join(w.dir, "staging")
+	w.drive = staging
+	w.run(w.pack("--segment-size", "1MiB", "--lanes", "2")...).want(exitOK)
+	w.drive = drive
 	r := &repairs{world: w, plain: filesIn(t, staging)}
 	w.run("parity", "--parity", "2/4", staging).want(exitOK)
 	r.protected = filesIn(t, staging)
@@ -179,7 +190,7 @@ func TestRepairPulled(t *testing.T) {
 		into := filepath.Join(r.dir, "into")
 		way := r.ways(filepath.Join(r.drive, "bundle"), into)[name]
 		way.before.put(t, filepath.Join(behind, "bundle"))
-		for _, at := range []int64{3 << 20, 16 << 20} {
+		for _, at := range []int64{1 << 20, 6 << 20} {
 			drive.pullAfter(at)
 			again := r.run(way.args...)
 			pulled := drive.away.Load()
