@@ -4,6 +4,7 @@ import (
 	"iter"
 
 	"github.com/satchel-airgap/satchel/bundle/internal/journal"
+	"github.com/satchel-airgap/satchel/bundle/internal/seal"
 	"github.com/satchel-airgap/satchel/oci"
 )
 
@@ -17,4 +18,20 @@ func Inventories(state string) iter.Seq[*oci.Inventory] {
 			}
 		}
 	}
+}
+
+// PackedImages gives the images that a bundle of this host carries, as they were pinned, from its journal
+// below state; none if there is no journal of it that can be read.
+func PackedImages(state, id string) []oci.Image {
+	if !seal.IsID(id) {
+		return nil
+	}
+	st, err := journal.Peek(journalPath(state, id))
+	if err != nil {
+		return nil
+	}
+	if st.Sealed != nil && st.Sealed.Images != nil {
+		return st.Sealed.Images
+	}
+	return st.Begin.Inventory.Images
 }

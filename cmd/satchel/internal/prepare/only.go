@@ -36,12 +36,14 @@ func (s *Set) onlyListed(ctx context.Context, inv *oci.Inventory, missing []*oci
 	}
 	for _, g := range s.Only.Images {
 		switch {
+		case g.Image.Subject != "" && !s.mayAttach(all, g):
+			return nil, s.notNamed(g)
 		case gaps.AllAttached(g):
 			images, err := s.allAttached(ctx, g)
 			inv.Images, errs = append(inv.Images, images...), append(errs, err)
 		case named(inv, missing, g):
 		case g.Image.Subject == "":
-			return nil, &ListError{fmt.Sprintf("%s lists %s, which %s does not name", s.OnlyFile, g.Image.Source, s.File), "give the list with the configuration that it was written for; if the name was wrong and is corrected there, pack the corrected configuration whole into a new directory, or remove this image from the list"}
+			return nil, s.notNamed(g)
 		default:
 			img, err := s.attached(ctx, g)
 			if err != nil {
@@ -56,6 +58,15 @@ func (s *Set) onlyListed(ctx context.Context, inv *oci.Inventory, missing []*oci
 		return inv, err
 	}
 	return nil, &ListError{s.OnlyFile + " lists signatures alone, and the registry has none of them", "there is nothing to carry later"}
+}
+
+// notNamed refuses what the list names and the configuration does not.
+func (s *Set) notNamed(g oci.Gap) error {
+	do := "give the list with the configuration that it was written for; if the name was wrong and is corrected there, pack the corrected configuration whole into a new directory, or remove this image from the list"
+	if len(s.Only.Lost) > 0 {
+		do = "a list of what lost drives had brings more than the configuration names only on the host that packed bundle " + s.Only.Bundle + ", and only what that bundle has; there, or if that host's state is gone, name the image in the configuration, or remove it from the list"
+	}
+	return &ListError{fmt.Sprintf("%s lists %s, which %s does not name", s.OnlyFile, g.Image.Source, s.File), do}
 }
 
 // listed reports whether the gap list names an image: itself, or as part of a release,

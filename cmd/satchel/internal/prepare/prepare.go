@@ -55,6 +55,7 @@ type Set struct {
 	foreign   map[digest.Digest]bool   // foreign layers that were reported as left out
 	warned    map[oci.Ref]bool         // repositories that refuse to say what is attached
 	earlier   map[string]bool          // what was attached in earlier bundles; nil if not read yet
+	pinned    []oci.Image              // of the bundle that the list is of; nil if not read yet
 	unsigned  []manifests.Unsigned     // what nodes will refuse of it
 	rendered  *clusteryaml.Rendered    // nil: the images, or the gaps, are others since
 	kept      func(digest.Digest) bool // which blobs need not be carried; nil: none

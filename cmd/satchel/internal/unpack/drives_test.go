@@ -142,7 +142,7 @@ func TestLostDrive(t *testing.T) {
 		t.Fatal(err)
 	}
 	o := s.Pack(s.Prepare(s.Set), "rest")
-	o.Only, o.OnlyFile = &list, "gaps.json"
+	o.Only, o.OnlyFile, o.Journals = &list, "gaps.json", o.State
 	done, err := pack.Run(t.Context(), o)
 	if err != nil {
 		t.Fatal(err)
