@@ -45,7 +45,8 @@ func hints(err error) (list []string) {
 			continue
 		}
 		hint := withFlags(e)
-		if damage, ok := e.(*bundle.DamageError); ok { //nolint:errorlint it is unwrapped here
+		//lint:ignore errorlint it is unwrapped here
+		if damage, ok := e.(*bundle.DamageError); ok {
 			hint = listedHint(err, damage, hint)
 		}
 		if uncompared {

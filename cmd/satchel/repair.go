@@ -166,6 +166,7 @@ func checkRepairTo(to string, dirs []string) error {
 func (a *app) toRepair(ctx context.Context, dirs []string, w wanted) ([]string, error) {
 	for _, dir := range dirs {
 		if list, err := a.found(dir, w); err != nil || len(list) == 0 {
+			//lint:ignore nilerr repair itself says what is wrong there
 			return dirs, nil
 		}
 	}
