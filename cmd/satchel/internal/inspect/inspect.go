@@ -100,14 +100,14 @@ func Run(ctx context.Context, r *bundle.Reader) (*Report, error) {
 }
 
 // away finds out which images are not whole without the drives that are not here.
-func (rep *Report) away(r *bundle.Reader, graph *oci.Graph) {
+func (r *Report) away(from *bundle.Reader, graph *oci.Graph) {
 	var lost []bundle.DriveLabel
-	for _, d := range r.Drives() {
+	for _, d := range from.Drives() {
 		if d.Dir != "" {
 			continue
 		}
 		needs, _ := gaps.Without(graph, func(c oci.Descriptor) error {
-			if r.DriveOf(c) != d.DriveLabel || r.Here(c) {
+			if from.DriveOf(c) != d.DriveLabel || from.Here(c) {
 				return nil
 			}
 			return gaps.OnDrive(d)
@@ -115,11 +115,11 @@ func (rep *Report) away(r *bundle.Reader, graph *oci.Graph) {
 		one := Away{Drive: d.Number, Label: d.Label(), Images: []oci.Ref{}}
 		for _, g := range needs.Images {
 			one.Images = append(one.Images, g.Image.Source)
-			rep.Without.Add(&g)
+			r.Without.Add(&g)
 		}
-		rep.Away, lost = append(rep.Away, one), append(lost, d.DriveLabel)
+		r.Away, lost = append(r.Away, one), append(lost, d.DriveLabel)
 	}
-	rep.Without.Lost = bundle.Labels(lost)
+	r.Without.Lost = bundle.Labels(lost)
 }
 
 // document counts what a document has in addition to what was seen.
