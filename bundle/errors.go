@@ -221,16 +221,23 @@ func (e *DamageError) Permanent() bool { return true }
 // RekeyError says that a rekey of a bundle was interrupted. What the bundle
 // carries is whole, and whoever could open it still can.
 type RekeyError struct {
-	Dir   string
-	Files []string // that belong to it
+	Dir     string
+	Files   []string     // that belong to it
+	Lacking []DriveLabel // drives that it did not get to, if it was interrupted between two drives
 }
 
 func (e *RekeyError) Error() string {
+	if len(e.Lacking) > 0 {
+		return fmt.Sprintf("a rekey of the bundle was interrupted between two drives: %s is not on %s", strings.Join(e.Files, ", "), text.And(Labels(e.Lacking)))
+	}
 	return fmt.Sprintf("a rekey of the bundle in %s was interrupted; it left %s", e.Dir, strings.Join(e.Files, ", "))
 }
 
 // Hint says what to do now.
 func (e *RekeyError) Hint() string {
+	if len(e.Lacking) > 0 {
+		return "run the same rekey again, with all drives: until then it may not open for those whom it was to let in; what the bundle carries is whole, and the keys that opened it still do"
+	}
 	return "run the same rekey again; what the bundle carries is whole, and the keys that opened it still do"
 }
 

@@ -35,6 +35,9 @@ func TestRekeyDrives(t *testing.T) {
 		if r, err := Verify(t.Context(), dirs, VerifyOptions{Expect: s.finger}); err != nil && (!errors.As(err, &begun) || len(r.Faults) > 0) {
 			t.Fatalf("after %d of %d changes: %v", n, all, err)
 		}
+		if _, err := Verify(t.Context(), dirs, VerifyOptions{}); n > 0 && n < all && !errors.As(err, &begun) {
+			t.Fatalf("after %d of %d changes, all drives: %v", n, all, err)
+		}
 		for _, dir := range dirs {
 			if r, err := Verify(t.Context(), []string{dir}, VerifyOptions{}); err != nil && (!errors.As(err, &begun) || len(r.Faults) > 0) {
 				t.Fatalf("after %d of %d changes, %s alone: %v", n, all, dir, err)

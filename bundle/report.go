@@ -213,6 +213,9 @@ func (o *opened) verify(ctx context.Context, opts VerifyOptions) (r *Report, fou
 		r.add(&v, wrong)
 		found = also(found, wrong)
 	}
+	if begun := o.rekeyed(); begun != nil && len(r.UnfinishedRekey) == 0 {
+		r.UnfinishedRekey, found = begun.Files, also(found, begun)
+	}
 	all, err := diagnoseDrives(ctx, o.drives, len(o.names), nil)
 	if err != nil {
 		return nil, nil, err
@@ -245,6 +248,31 @@ func (o *opened) verify(ctx context.Context, opts VerifyOptions) (r *Report, fou
 		found = &AwayError{Drives: r.Away}
 	}
 	return r, found, nil
+}
+
+// rekeyed finds a rekey that was interrupted between two drives: each is whole, and the newest key file is not on all
+// of them. Older ones may differ: a rekey that completes an interrupted one leaves what that had added.
+func (o *opened) rekeyed() *RekeyError {
+	newest, on := 0, map[int]int{}
+	for _, d := range o.drives {
+		if d.extras.Bundle == "" { // it is damaged, which is said
+			return nil
+		}
+		for _, f := range d.extras.Files {
+			n := seal.KeyNumber(f.Name)
+			newest, on[n] = max(newest, n), on[n]+1
+		}
+	}
+	if newest == 0 || on[newest] == len(o.drives) {
+		return nil
+	}
+	e := &RekeyError{Files: []string{seal.KeyName(newest)}}
+	for _, d := range o.drives {
+		if !slices.ContainsFunc(d.extras.Files, func(f seal.File) bool { return f.Name == seal.KeyName(newest) }) {
+			e.Dir, e.Lacking = d.dir.Path(), append(e.Lacking, DriveLabel{d.drive.Bundle, d.drive.Drive, d.drive.Of})
+		}
+	}
+	return e
 }
 
 // describe says which bundle it is.
