@@ -76,9 +76,9 @@ func (s *Spread) plan() (list []journal.DrivePlan) {
 func LanesOf(lanes, drives int) int { return max(1, min(lanes, MaxLanes/drives)) }
 
 // SpreadOver decides which blob goes on which drive: a blob never spans two. It takes as few
-// drives as it finds, fills the first ones first, and gives the same answer each time. The
-// arguments are those of [Job.Forecast]. Errors: *[TooLargeError], and *[SpaceError] if all
-// drives at hand have not enough room together.
+// drives as it finds, puts small blobs on the last one if that takes no more drives, fills the
+// first ones first, and gives the same answer each time. The arguments are those of [Job.Forecast].
+// Errors: *[TooLargeError], and *[SpaceError] if all drives at hand have not enough room together.
 func (j Job) SpreadOver(inv *oci.Inventory, g *oci.Graph, content func(oci.Descriptor) ([]byte, bool), room Room) (*Spread, error) {
 	f, err := j.Forecast(inv, g, content)
 	if err != nil {
@@ -104,7 +104,7 @@ func (j Job) SpreadOver(inv *oci.Inventory, g *oci.Graph, content func(oci.Descr
 		if f.Bytes > total(drives) {
 			continue
 		}
-		done, err := s.over(drives)
+		done, err := s.overWithSmall(drives)
 		if done != nil || err != nil {
 			return done, err
 		}
@@ -152,6 +152,7 @@ type spreading struct {
 	begin   journal.Begin
 	sorted  []oci.Node // the largest first
 
+	small  int64       // blobs below this go on the last drive, as far as they fit
 	room   []int64     // of the drives that are tried
 	closed *closedLane // once it was counted
 	across bool        // parity goes across them
@@ -178,6 +179,22 @@ const spreadTries = 12
 
 // spreadMore is how many more drives are tried where the files besides the blobs are in the way.
 const spreadMore = 8
+
+// smallBlob is the size from which on a blob is no small one. An image needs its small blobs, its config among them, as
+// much as its layers: where they are on the last drive, which is needed for every image, the loss of another one takes
+// only the images with layers on it.
+const smallBlob = 1 << 20
+
+// overWithSmall spreads the bundle with the small blobs on the last drive, or anyhow if it does not fit so.
+func (s *spreading) overWithSmall(drives []Capacity) (*Spread, error) {
+	tight := s.tight
+	s.small = smallBlob
+	if done, err := s.over(drives); done != nil || err != nil {
+		return done, err
+	}
+	s.small, s.tight = 0, tight
+	return s.over(drives)
+}
 
 // over spreads the bundle over these drives, all of them; nil if it finds no way.
 func (s *spreading) over(drives []Capacity) (*Spread, error) {
@@ -244,7 +261,7 @@ func slack(f Forecast, c Capacity) int64 {
 	return int64(f.Segments/8+1)*(perSegment+c.Cluster/2) + f.parts[0].more
 }
 
-// fill puts the largest blob first onto the first drive that has room. The plan is nil if there
+// fill puts small blobs onto the last drive, and the largest of the others first onto the first drive that has room. The plan is nil if there
 // is not enough of it, and not right where a drive gets nothing.
 func (s *spreading) fill(drives []Capacity, budget []int64) ([]journal.DrivePlan, bool) {
 	plan, left := make([]journal.DrivePlan, len(drives)), slices.Clone(budget)
@@ -252,7 +269,18 @@ func (s *spreading) fill(drives []Capacity, budget []int64) ([]journal.DrivePlan
 	for _, n := range s.g.Manifests {
 		left[last] -= s.cost(n.Descriptor, drives[last]) / 4 // they are compressed; what they really take is counted afterwards
 	}
+	onLast := map[digest.Digest]bool{}
+	for _, n := range slices.Backward(s.sorted) { // the smallest first
+		if d := n.Descriptor; d.Size < s.small && s.cost(d, drives[last]) <= left[last] {
+			left[last] -= s.cost(d, drives[last])
+			onLast[d.Digest] = true
+		}
+	}
 	for _, n := range s.sorted {
+		if onLast[n.Descriptor.Digest] {
+			plan[last].Blobs = append(plan[last].Blobs, n.Descriptor.Digest)
+			continue
+		}
 		k := 0
 		for k < len(left) && s.cost(n.Descriptor, drives[k]) > left[k] {
 			k++

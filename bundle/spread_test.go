@@ -52,3 +52,40 @@ func TestSmallDrives(t *testing.T) {
 		}
 	}
 }
+
+// TestSmallBlobs puts small blobs on the last drive, the smallest first, as far as they fit and no further drive is
+// needed for that.
+func TestSmallBlobs(t *testing.T) {
+	t.Parallel()
+	const mib = 1 << 20
+	for name, c := range map[string]struct {
+		large, small []int64
+		drives       int
+		last         int // of the small ones, how many at least are on the last drive
+	}{
+		"configs":           {[]int64{6 * mib, 6 * mib, 3 * mib}, []int64{1000, 2000, 3000, 90_000}, 3, 4},
+		"nothing but small": {nil, []int64{900_000, 900_000, 900_000, 900_000, 900_000, 900_000, 900_000, 900_000, 900_000, 900_000, 900_000, 900_000}, 2, 1},
+	} {
+		g, small := &oci.Graph{}, map[string]bool{}
+		for i, n := range append(c.large, c.small...) {
+			d := oci.Descriptor{MediaType: ocitest.LayerGzip, Digest: oci.Digest(fmt.Append(nil, i)), Size: n}
+			g.Blobs = append(g.Blobs, oci.Node{Descriptor: d})
+			small[d.Digest.String()] = i >= len(c.large)
+		}
+		job := Job{SegmentSize: MinSegmentSize, Lanes: 2}
+		s, err := job.SpreadOver(&oci.Inventory{}, g, func(oci.Descriptor) ([]byte, bool) { return nil, false }, Room{More: Capacity{10 * mib, DefaultCluster}})
+		if err != nil || len(s.Drives) != c.drives {
+			t.Errorf("%s: %+v, %v", name, s, err)
+			continue
+		}
+		last := 0
+		for _, d := range s.Drives[c.drives-1].Blobs {
+			if small[d.String()] {
+				last++
+			}
+		}
+		if last < c.last {
+			t.Errorf("%s: %d of %d small blobs are on the last drive", name, last, len(c.small))
+		}
+	}
+}
