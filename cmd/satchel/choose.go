@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/spf13/pflag"
 	"golang.org/x/term"
@@ -152,7 +153,8 @@ type picked struct {
 	of     int      // how many drives it has; 0 for one
 	dirs   []string // of its drives
 
-	supplements string // the damaged bundle that it supplements, "" for none
+	created     time.Time // zero if it is not known
+	supplements string    // the damaged bundle that it supplements, "" for none
 }
 
 // choose gives the directories of the bundle that a reader means by dirs: the only one there
@@ -190,7 +192,9 @@ func (a *app) chooseEach(ctx context.Context, dirs []string, w wanted, one bool)
 		of[i].dirs = append(of[i].dirs, p.dirs...)
 	}
 	if !one {
-		of = pairs(of)
+		var older []string
+		of, older = pairs(of)
+		a.leaveOut(older)
 	}
 	for _, p := range of {
 		all = append(all, p.dirs)
@@ -240,7 +244,7 @@ func (a *app) pick(ctx context.Context, dir string, w wanted) (picked, error) {
 		return picked{}, best.Err // it says who writes it
 	}
 	a.warnInUse(best)
-	p := picked{bundle: best.Bundle, of: best.Of, supplements: best.Supplements, dirs: []string{a.chosen(dir, best, len(drives[best.Dir]))}}
+	p := picked{bundle: best.Bundle, of: best.Of, created: best.Created, supplements: best.Supplements, dirs: []string{a.chosen(dir, best, len(drives[best.Dir]))}}
 	for _, d := range drives[best.Dir] {
 		p.dirs = append(p.dirs, d.Dir)
 	}
