@@ -191,7 +191,7 @@ func flagsFor(err error) string {
 	case *bundle.DamageError:
 		if !e.Whole {
 			dir := shellWords([]string{cmp.Or(e.Dir, "DIR")})
-			return "satchel repair " + dir + "; the list: satchel verify --lost FILE " + dir
+			return "satchel repair " + dir + "; the list: satchel verify --lost FILE " + dir + " and all other drives of the bundle, if it has some"
 		}
 	case *bundle.PlainError:
 		return "--allow-unencrypted"

@@ -195,7 +195,11 @@ func (a *app) writeLost(file string, rep *verifyReport) error {
 	if err := durable.Write(file, rep.lost.Marshal()); err != nil {
 		return err
 	}
-	a.info("%s lists what bundle %s has lost; it has no secret. On the host that packed the bundle: satchel repair --from-source --lost %s", text.Printable(file), rep.Bundle, shellWords([]string{file}))
+	to := "-r RECIPIENT"
+	if rep.NotEncrypted {
+		to = "--no-encryption"
+	}
+	a.info("%s lists what bundle %s has lost; it has no secret. On the host that packed the bundle: satchel repair --from-source -c IMAGESET %s --lost %s DIR", text.Printable(file), rep.Bundle, to, shellWords([]string{file}))
 	for _, d := range rep.NotLookedAt {
 		if len(rep.Drives) == 1 {
 			a.info("drive %d of %d (%s) was not looked at: if it is lost, add the line \"drive %d\"", d.Drive, d.Of, d.Label, d.Drive)
