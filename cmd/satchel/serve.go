@@ -46,7 +46,8 @@ nothing can be pushed. Repositories and tags are those that unpack gives the
 images in a mirror, so what render writes for --to HOST:PORT[/NAMESPACE] leads here.
 
 Several bundles are served as one. A delta needs the bundles that it builds on;
-images that are not whole are listed and not served.
+images that are not whole are listed and not served. A damaged bundle and a
+supplement of it (repair --from-source) are read together.
 
 Without --tls-cert, satchel makes a certificate, keeps it for later runs, and
 prints its fingerprint; --write-ca FILE writes it for clients.

@@ -55,7 +55,8 @@ Of a bundle on several drives, the last one comes first, then the others in any
 order: all at once, each with its DIR, or one after another into the same DIR. unpack
 asks for them by their labels, if the mirror lacks something that they have. While
 the last drive is out, its manifests are kept in --tmpdir, encrypted. If a drive is lost,
---keep-going pushes the images that are whole without it.
+--keep-going pushes the images that are whole without it. A damaged bundle and a
+supplement of it (repair --from-source) are read together: name the directories of both.
 
 With --output-dir, and when the mirror has every image, unpack writes the YAML
 that makes a cluster pull from the mirror, with APPLY.md, the steps to
