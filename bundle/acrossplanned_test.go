@@ -21,6 +21,9 @@ func TestAcrossAsPlanned(t *testing.T) {
 		if err := s.fillDrive(t.Context(), t, w, k); err != nil {
 			t.Fatal(err)
 		}
+		if k == 1 {
+			w = s.resumedOtherwise(t, w, n)
+		}
 	}
 	fp := s.end(t, w)
 	if _, err := AddParityAcross(t.Context(), s.places[:n], Wanted{Expect: fp}, s.job.Parity, s.job.Version, nil); err != nil {
@@ -57,6 +60,35 @@ func TestAcrossAsPlanned(t *testing.T) {
 			t.Errorf("%s, %d mounted: %+v", c.parity, c.mounted, has)
 		}
 	}
+}
+
+// resumedOtherwise resumes a bundle that was begun for parity across its drives in other ways than it was
+// begun: where that parity cannot be added in the end, it is refused.
+func (s *shelf) resumedOtherwise(t *testing.T, w *Writer, n int) *Writer {
+	t.Helper()
+	if err := w.Close(); err != nil || !w.Across() {
+		t.Fatalf("across: %t, %v", w.Across(), err)
+	}
+	begun := s.job
+	defer func() { s.job = begun }()
+	s.job.Mounted = n - 1
+	if _, err := ResumeOn(t.Context(), s.places[:n], s.state, s.job, nil); !isA[*RefusedError](err) {
+		t.Errorf("with fewer places: %v", err)
+	}
+	s.job = begun
+	s.job.Parity = ParityRatio{Parity: 1, Data: 20}
+	if _, err := ResumeOn(t.Context(), s.places[:n], s.state, s.job, nil); !isA[*RefusedError](err) {
+		t.Errorf("with too little: %v", err)
+	}
+	s.job.Parity, s.job.Mounted = ParityRatio{}, 1
+	if w = s.open(t, s.places[:n]); w.Across() {
+		t.Error("without --parity")
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	s.job = begun
+	return s.open(t, s.places[:n])
 }
 
 // asPlannedAcross looks at what stands on the drives: none has more than it holds, nor than was said.

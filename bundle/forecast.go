@@ -76,7 +76,7 @@ func (j Job) Forecast(inv *oci.Inventory, g *oci.Graph, content func(oci.Descrip
 	if err != nil {
 		return Forecast{}, fmt.Errorf("calculate the size of the bundle: %w", err)
 	}
-	r := &forecaster{begin: begin, parity: j.Parity, mounted: j.Mounted, signers: len(j.Signers), version: j.Version, content: content, noise: newNoise()}
+	r := &forecaster{begin: begin, parity: j.Parity, signers: len(j.Signers), version: j.Version, content: content, noise: newNoise()}
 	return r.run(inv, g)
 }
 
@@ -186,7 +186,6 @@ func deal(blobs []oci.Node, lanes int) [][]oci.Descriptor {
 type forecaster struct {
 	begin       journal.Begin
 	parity      ParityRatio
-	mounted     int             // see [Job]
 	room        []int64         // of each drive, where that is known
 	copied      map[int][]int64 // bytes of the small files of which other drives have copies, by drive
 	signers     int             // how many sign it

@@ -25,7 +25,7 @@ func (r *forecaster) addParity(parts []part) error {
 	for _, files := range each {
 		slices.SortFunc(files, func(a, b seal.File) int { return cmp.Compare(a.Name, b.Name) })
 	}
-	if len(parts) <= r.mounted && AcrossDrives(r.parity, len(parts)) {
+	if r.begin.Across && AcrossDrives(r.parity, len(parts)) {
 		return r.addAcross(parts, each)
 	}
 	for k, files := range each {

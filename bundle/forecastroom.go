@@ -76,7 +76,7 @@ func (w *Writer) Forecast(inv *oci.Inventory, g *oci.Graph, content func(oci.Des
 	}
 	left := *g
 	left.Blobs, left.Manifests = missing(g.Blobs), missing(g.Manifests)
-	r := &forecaster{begin: w.begin, parity: w.parity, mounted: w.mounted, signers: len(w.signers), version: w.version, content: content, noise: newNoise(), begun: true, kept: kept, written: written, done: w.finished()}
+	r := &forecaster{begin: w.begin, parity: w.parity, signers: len(w.signers), version: w.version, content: content, noise: newNoise(), begun: true, kept: kept, written: written, done: w.finished()}
 	return r.run(inv, &left)
 }
 

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/satchel-airgap/satchel/bundle/internal/journal"
 	"github.com/satchel-airgap/satchel/bundle/internal/keys"
 	"github.com/satchel-airgap/satchel/bundle/internal/parity"
 	"github.com/satchel-airgap/satchel/bundle/internal/seal"
@@ -21,6 +22,20 @@ func AcrossDrives(ratio ParityRatio, drives int) bool { return ratio.SurvivesDri
 // across reports whether parity goes across so many drives.
 func (j Job) across(drives int) bool {
 	return j.Parity.Parity > 0 && drives <= j.Mounted && AcrossDrives(j.Parity, drives)
+}
+
+// canGoAcross refuses to go on with a bundle that was begun for parity across its drives, if
+// this run cannot add that: the drives that it finishes would have none.
+func (j Job) canGoAcross(dir string, b journal.Begin) error {
+	if n := b.Count(); b.Across && j.Parity.Parity > 0 && !j.across(n) {
+		ratio := j.Parity
+		if !AcrossDrives(ratio, n) {
+			ratio = ratio.ForDrive(n)
+		}
+		return &RefusedError{Dir: dir, Reason: fmt.Sprintf("bundle %s was begun for parity that goes across its %d drives", b.Bundle, n), Unfinished: true,
+			hint: fmt.Sprintf("name the directories of all %d drives, mounted at the same time, and --parity %s; or leave out --parity, and add it with satchel parity once the bundle is finished", n, ratio)}
+	}
+	return nil
 }
 
 // WholeDriveTakes says what it takes for one whole drive of so many to be rebuilt, where parity

@@ -79,6 +79,16 @@ func (s *driveDir) hasParity() bool {
 	return slices.ContainsFunc(s.extras.Files, func(f seal.File) bool { return seal.IsParity(f.Name) })
 }
 
+// HasParity says which parity the drive in dir has: of its own, or across the drives of its bundle.
+func HasParity(dir string) (own, across bool, err error) {
+	s, err := openOne(dir, Wanted{})
+	if err != nil {
+		return false, false, err
+	}
+	across = slices.ContainsFunc(s.extras.Files, func(f seal.File) bool { return seal.IsOther(f.Name) })
+	return s.hasParity() && !across, across, s.dir.Close()
+}
+
 // isAdding reports whether a file that nothing names may be one of an interrupted [AddParity],
 // which writes extras.json last.
 func (s *driveDir) isAdding(name string) bool {

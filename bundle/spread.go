@@ -49,7 +49,8 @@ func (r Room) largest() (c Capacity) {
 
 // Spread says what of a bundle goes on which drive.
 type Spread struct {
-	Lanes    int // of each drive
+	Lanes    int  // of each drive
+	Across   bool // parity will go across the drives, see [Writer.Across]
 	Forecast Forecast
 	Drives   []Share
 }
@@ -155,7 +156,6 @@ type spreading struct {
 	small  int64       // blobs below this go on the last drive, as far as they fit
 	room   []int64     // of the drives that are tried
 	closed *closedLane // once it was counted
-	across bool        // parity goes across them
 	tight  bool        // it is the files besides the blobs that have no room, and not the drives that are too few
 }
 
@@ -199,7 +199,7 @@ func (s *spreading) overWithSmall(drives []Capacity) (*Spread, error) {
 // over spreads the bundle over these drives, all of them; nil if it finds no way.
 func (s *spreading) over(drives []Capacity) (*Spread, error) {
 	s.begin.Lanes = LanesOf(s.job.Lanes, len(drives))
-	s.across = s.job.across(len(drives))
+	s.begin.Across = s.job.across(len(drives))
 	budget := make([]int64, len(drives))
 	for k, c := range drives {
 		budget[k] = s.without(c.Free-s.least(s.begin.Lanes, c), c)
@@ -224,7 +224,7 @@ func (s *spreading) over(drives []Capacity) (*Spread, error) {
 		if err != nil {
 			return nil, err
 		}
-		done, fits := &Spread{Lanes: s.begin.Lanes, Forecast: f}, true
+		done, fits := &Spread{Lanes: s.begin.Lanes, Across: s.begin.Across, Forecast: f}, true
 		for k, c := range drives {
 			need := f.On(k+1).OnDrive(c.Cluster) + slack(f.On(k+1), c)
 			if over := need - c.Free; over > 0 {
@@ -247,7 +247,7 @@ func (s *spreading) without(n int64, c Capacity) int64 {
 	if p.Parity == 0 {
 		return n
 	}
-	if s.across {
+	if s.begin.Across {
 		return n / int64(p.Data+p.Parity) * int64(p.Data)
 	}
 	group := max(1, min(int64(p.Data), c.Free/s.begin.SegmentSize)) // the segments of a small drive are fewer
@@ -306,7 +306,7 @@ func (s *spreading) fill(drives []Capacity, budget []int64) ([]journal.DrivePlan
 // forecast counts the bundle as it is spread. The closing lane is the same each time but for
 // its number.
 func (s *spreading) forecast() (f Forecast, err error) {
-	r := &forecaster{begin: s.begin, parity: s.job.Parity, mounted: s.job.Mounted, room: s.room, signers: len(s.job.Signers), version: s.job.Version, content: s.content, noise: newNoise(), closed: s.closed}
+	r := &forecaster{begin: s.begin, parity: s.job.Parity, room: s.room, signers: len(s.job.Signers), version: s.job.Version, content: s.content, noise: newNoise(), closed: s.closed}
 	f, err = r.run(s.inv, s.g)
 	s.closed = r.closed
 	return f, err

@@ -31,7 +31,6 @@ type Writer struct {
 	maxAge time.Duration
 
 	parity  ParityRatio           // what a forecast counts
-	mounted int                   // see [Job]
 	drives  []*target             // in order; the last one has the closing lane too
 	on      map[digest.Digest]int // the number of the drive that a blob goes on; the first for others
 	closing chan *lane            // the closing lane, for manifests
@@ -55,6 +54,10 @@ type Writer struct {
 
 // ID is the bundle's ID.
 func (w *Writer) ID() string { return w.begin.Bundle }
+
+// Across reports whether the bundle gets parity that goes across its drives once it is finished.
+// That was decided when it was begun, for all runs: drives that are finished have none until then.
+func (w *Writer) Across() bool { return w.begin.Across && w.parity.Parity > 0 }
 
 // Dir is the bundle's directory; of a bundle on several drives it is the last one's, "" as long
 // as that is not there.

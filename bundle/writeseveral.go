@@ -99,7 +99,7 @@ func CreateOn(places []string, state string, job Job, inv *oci.Inventory) (w *Wr
 		return nil, err
 	}
 	begin := job.begin(id, inv)
-	begin.Lanes, begin.Drives = job.Spread.Lanes, job.Spread.plan()
+	begin.Lanes, begin.Drives, begin.Across = job.Spread.Lanes, job.Spread.plan(), job.Spread.Across
 	jnl, err := journal.Create(journalPath(state, id), begin)
 	if err != nil {
 		return nil, err
@@ -388,6 +388,9 @@ func (s *gathering) resume(ctx context.Context, id string, rehash Rehash) (*Writ
 			return nil, err
 		}
 		return nil, notThis(first, st, how)
+	}
+	if err := s.job.canGoAcross(cmp.Or(first.dir, s.places[0]), st.Begin); err != nil {
+		return nil, errors.Join(err, jnl.Close())
 	}
 	w, err := newWriter(jnl, st, s.job)
 	if err != nil {

@@ -27,6 +27,7 @@ type Begin struct {
 	Gaps        []byte            `json:"gaps,omitempty"` // what was left out from the start, in the caller's words
 	Baseline    *index.Baseline   `json:"baseline,omitempty"`
 	Drives      []DrivePlan       `json:"drives,omitempty"` // what goes on each; none for a bundle of one
+	Across      bool              `json:"across,omitempty"` // parity goes across the drives, at the end
 	File        digest.Digest     `json:"file,omitempty"`   // of the configuration alone, where Config is of more than that
 	Supplements *Supplements      `json:"supplements,omitempty"`
 }

@@ -141,7 +141,7 @@ func (p *packing) completed(ctx context.Context, b bundle.SealedError, noted gap
 	}
 	p.Info("resuming bundle %s in %s, content pinned on %s: it is sealed, and was not read back yet", b.Bundle, b.Dir, text.Minute(b.Begun))
 	p.Gaps = noted
-	if err := p.release(ctx, b.Bundle, b.Dir, b.Fingerprint); err != nil {
+	if err := p.release(ctx, b); err != nil {
 		return nil, err
 	}
 	return p.result(b.Bundle, b.Dir, b.Fingerprint), nil
@@ -265,11 +265,12 @@ func (p *packing) checkAgain(ctx context.Context, b bundle.SealedError) error {
 	if err := p.sign(ctx, b.Dir, b.Fingerprint); err != nil {
 		return err
 	}
-	across := p.across(len(dirs)+len(away)) && len(away) == 0
-	if across {
-		if err := p.addAcross(ctx, b.Bundle, b.Dir, b.Fingerprint); err != nil {
-			return err
-		}
+	across, err := p.parityOf(b, dirs, len(away))
+	if err == nil && across {
+		err = p.addAcross(ctx, b.Fingerprint, dirs, away)
+	}
+	if err != nil {
+		return err
 	}
 	for _, dir := range dirs {
 		if across {

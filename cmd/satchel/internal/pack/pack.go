@@ -143,7 +143,7 @@ func (p *packing) run(ctx context.Context) (*Result, error) {
 		return nil, err
 	}
 	p.dropBuilt(id)
-	if err := p.release(ctx, id, dir, fp); err != nil {
+	if err := p.release(ctx, bundle.SealedError{Bundle: id, Dir: dir, Fingerprint: fp, Across: p.w.Across()}); err != nil {
 		return nil, err
 	}
 	return p.result(id, dir, fp), nil
@@ -158,29 +158,31 @@ func (p *packing) result(id, dir string, fp bundle.Fingerprint) *Result {
 	return done
 }
 
-// release verifies what was written and reports that the drive may go. fp is of what was
-// written.
-func (p *packing) release(ctx context.Context, id, dir string, fp bundle.Fingerprint) error {
+// release verifies what was written and reports that the drive may go.
+func (p *packing) release(ctx context.Context, b bundle.SealedError) error {
+	dir, fp := b.Dir, b.Fingerprint
 	if err := p.on.Check(); err != nil {
 		return err
 	}
 	if err := p.sign(ctx, dir, fp); err != nil {
 		return err
 	}
-	dirs, away, err := p.drivesOf(bundle.SealedError{Bundle: id, Dir: dir})
+	dirs, away, err := p.drivesOf(b)
 	if err != nil {
 		return err
 	}
-	add := p.addParity
-	if p.across(len(dirs) + len(away)) {
-		add = func(ctx context.Context, dir string, fp bundle.Fingerprint) error {
-			return p.addAcross(ctx, id, dir, fp)
-		}
+	across, err := p.parityOf(b, dirs, len(away))
+	switch {
+	case err != nil:
+	case across:
+		err = p.addAcross(ctx, fp, dirs, away)
+	default:
+		err = p.addParity(ctx, dir, fp)
 	}
-	if err := add(ctx, dir, fp); err != nil {
+	if err != nil {
 		return err
 	}
-	if err := p.readBack(ctx, id, dir, fp); err != nil {
+	if err := p.readBack(ctx, b.Bundle, dir, fp); err != nil {
 		return err
 	}
 	if err := p.checkSigned(dir, fp); err != nil {

@@ -1,6 +1,7 @@
 package pack
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 
@@ -8,20 +9,30 @@ import (
 	"github.com/satchel-airgap/satchel/oci/text"
 )
 
-// across reports whether parity goes across the drives of the bundle, so many, at its end.
-func (p *packing) across(drives int) bool {
-	job := p.opts.Job
-	return drives > 1 && job.Parity.Parity > 0 && drives <= job.Mounted && bundle.AcrossDrives(job.Parity, drives)
+// parityOf finds out which parity a finished bundle gets: what any of its drives has, else what it
+// was begun for, else what all drives that are mounted now make possible.
+func (p *packing) parityOf(b bundle.SealedError, dirs []string, away int) (across bool, err error) {
+	ratio := p.opts.Job.Parity
+	if ratio.Parity == 0 || len(dirs)+away < 2 {
+		return false, nil
+	}
+	for _, dir := range dirs {
+		if own, _, err := bundle.HasParity(dir); own || err != nil {
+			return false, err
+		}
+	}
+	return b.Across || away == 0 && bundle.AcrossDrives(ratio, len(dirs)), nil
 }
 
-// addAcross adds parity that goes across all drives of a finished bundle, of which dir is the last one.
-func (p *packing) addAcross(ctx context.Context, id, dir string, fp bundle.Fingerprint) error {
-	dirs, away, err := p.drivesOf(bundle.SealedError{Bundle: id, Dir: dir})
-	if err == nil && len(away) > 0 {
-		err = &bundle.AwayError{Drives: away, Why: "parity goes across all drives"}
-	}
-	if err != nil {
-		return fmt.Errorf("add parity: %w", err)
+// addAcross adds parity that goes across all drives of a finished bundle.
+func (p *packing) addAcross(ctx context.Context, fp bundle.Fingerprint, dirs []string, away []bundle.DriveLabel) error {
+	if len(away) > 0 {
+		for _, dir := range dirs {
+			if _, has, err := bundle.HasParity(dir); err != nil || !has {
+				return fmt.Errorf("add parity: %w", cmp.Or(err, error(&bundle.AwayError{Drives: away, Why: "parity goes across all drives"})))
+			}
+		}
+		return nil
 	}
 	job, want := p.opts.Job, bundle.Wanted{Expect: fp}
 	plan, err := bundle.PlanParityAcross(dirs, want, job.Parity)

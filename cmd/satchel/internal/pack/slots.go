@@ -375,7 +375,7 @@ func (p *packing) finishDrive(ctx context.Context, k int) error {
 			return fmt.Errorf("verify what was written: %w", err)
 		}
 	}
-	across := p.across(len(p.w.Drives()))
+	across := p.w.Across()
 	if !across {
 		if err := p.addParity(ctx, dir, ""); err != nil {
 			return err

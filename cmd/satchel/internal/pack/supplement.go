@@ -103,7 +103,7 @@ func (p *packing) supplementAgain(ctx context.Context, done bundle.SealedError) 
 	if err := p.holdBundle(done); err != nil {
 		return nil, err
 	}
-	if err := p.release(ctx, done.Bundle, done.Dir, done.Fingerprint); err != nil {
+	if err := p.release(ctx, done); err != nil {
 		return nil, err
 	}
 	again := p.result(done.Bundle, done.Dir, done.Fingerprint)
