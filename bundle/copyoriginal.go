@@ -208,7 +208,10 @@ func turn(name string) int {
 		return turnDerived
 	case base != name:
 		return turnCopies
-	case seal.KeyNumber(name) > 0 || seal.IsSignature(name) || name == seal.ParityName || seal.IsOther(name):
+	case seal.KeyNumber(name) > 0 || seal.IsSignature(name) || name == seal.ParityName:
+		return turnSmall
+	}
+	if _, of, ok := seal.ParseOther(name); ok && !isIndex(of) { // an index is as large as it likes
 		return turnSmall
 	}
 	return turnContent
