@@ -9,7 +9,7 @@ TESTMODULES = manifests/nodetest transport/matrixtest
 # The linters' own module pins their versions.
 LINT = scripts/lint
 # Packages under the race detector in CI: those that run many goroutines.
-RACESKIP = ^Test(Rekey|RepairSegments|RepairSmall|RepairSmallTogether|RepairInterrupted|RepairIntoOthers|LinkWrong|NothingNew|RekeyCrash|StandardTools|StandardToolsOpenABundle|Segments|Forecast|DamageByRandomBits|ResumeForPassphrase|Damage|CrashInRestart|CrashWhileSealing.*|RekeyRefused|PlantedKey|SkopeoReadsTheLayout|Refusals|ListBounds|SignedReadme|SparseBounds|DamagedManifest|EmptiedBlob|Collect|NothingInClear|OnDrive|ForecastOfTheRest|KeyErrors|SegmentsSpoiledWhileAway|CrashAtTheBeginning|VerifiedIsRemembered|SignAfterRekeyCrash|TakenDirectories|DriveJSONIsLost|FilesOfAnotherBundle|AllFaultsWithoutSeal|RestartRefuses)$$
+RACESKIP = ^Test(Rekey|RepairSegments|RepairSmall|RepairSmallTogether|RepairInterrupted|RepairIntoOthers|LinkWrong|NothingNew|RekeyCrash|StandardTools|StandardToolsOpenABundle|Segments|Forecast|DamageByRandomBits|ResumeForPassphrase|Damage|CrashInRestart|CrashWhileSealing.*|RekeyRefused|PlantedKey|SkopeoReadsTheLayout|Refusals|ListBounds|SignedReadme|SparseBounds|DamagedManifest|EmptiedBlob|Collect|NothingInClear|OnDrive|ForecastOfTheRest|KeyErrors|SegmentsSpoiledWhileAway|CrashAtTheBeginning|VerifiedIsRemembered|SignAfterRekeyCrash|TakenDirectories|DriveJSONIsLost|FilesOfAnotherBundle|AllFaultsWithoutSeal|RestartRefuses|Supplement|SupplementOfDrives|SupplementTrust|LostDrive|DamagedDrives|DamagedDrive|ParityAcrossStopped|AcrossAsPlanned|RepairOneAcross|RekeyDrives|RepairBursts|DiscSet|SignCrash|LinkSomeDrives|CopyMends|CopyRescue)$$
 RACED ?= ./oci ./transport ./bundle ./bundle/internal/journal
 
 .DEFAULT_GOAL := help
