@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"slices"
 
 	"github.com/satchel-airgap/satchel/bundle"
@@ -31,6 +32,20 @@ func (a *app) chooseToRead(ctx context.Context, dirs []string, w wanted) ([]stri
 	a.info("bundle %s is read together with bundle %s, which has what it has lost", of, more)
 	a.leaveOut(older)
 	return chosen, nil
+}
+
+// chooseToServe is chooseEach, or chooseToRead where one bundle is named.
+func (a *app) chooseToServe(ctx context.Context, dirs []string, w wanted) ([][]string, error) {
+	named := w.expect != "" || w.id != ""
+	if more, _, _ := pairIn(dirs, w); named && more != "" {
+		chosen, err := a.chooseToRead(ctx, dirs, w)
+		return [][]string{chosen}, err
+	}
+	each, err := a.chooseEach(ctx, dirs, w, named)
+	if err == nil && named && len(each) > 1 {
+		return nil, usage(errors.New("--expect and --bundle name one bundle, and directories of several are given"), "name the directory of each bundle, and check each before: satchel verify --expect FINGERPRINT DIR")
+	}
+	return each, err
 }
 
 // leaveOut says which supplements are not read.

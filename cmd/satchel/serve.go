@@ -306,13 +306,9 @@ func (o serveOptions) open(ctx context.Context, a *app, dirs []string) (list []*
 			list = nil
 		}
 	}()
-	named := want.Expect != "" || o.reader.bundle != ""
-	each, err := a.chooseEach(ctx, dirs, wanted{want.Expect, o.reader.bundle, want.Trust}, named)
+	each, err := a.chooseToServe(ctx, dirs, wanted{want.Expect, o.reader.bundle, want.Trust})
 	if err != nil {
 		return list, err
-	}
-	if named && len(each) > 1 {
-		return list, usage(errors.New("--expect and --bundle name one bundle, and directories of several are given"), "name the directory of each bundle, and check each before: satchel verify --expect FINGERPRINT DIR")
 	}
 	for _, dirs := range each {
 		r, err := a.openBundle(ctx, dirs, want, ids)
