@@ -92,8 +92,15 @@ func (s *segments) share(ctx context.Context, number int) (*openSegment, error) 
 func (s *segments) forget(seg *openSegment) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	delete(s.open, seg.number)
+	s.remove(seg)
 	_ = seg.close() // it was only read
+}
+
+// remove takes a segment out. Where its drive was attached anew meanwhile, another one stands there, which stays.
+func (s *segments) remove(seg *openSegment) {
+	if s.open[seg.number] == seg {
+		delete(s.open, seg.number)
+	}
 }
 
 // load opens the file, decrypts its header and reads its seek table. A file that is not encrypted
@@ -168,7 +175,7 @@ func (s *segments) drop(seg *openSegment) {
 	defer s.mu.Unlock()
 	if !seg.failed {
 		seg.failed = true
-		delete(s.open, seg.number)
+		s.remove(seg)
 	}
 }
 
@@ -205,7 +212,7 @@ func (s *segments) put(seg *openSegment) {
 	if len(s.idle) > maxIdle {
 		old := s.idle[0]
 		s.idle = s.idle[1:]
-		delete(s.open, old.number)
+		s.remove(old)
 		_ = old.close() // it was only read
 	}
 }
