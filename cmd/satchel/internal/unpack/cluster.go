@@ -73,8 +73,10 @@ func begin(ctx context.Context, r *bundle.Reader, client *transport.Client, o Op
 		return nil, err
 	}
 	for _, out := range u.outputs() {
-		if err := out.Dir.Apart(r.Dir()); err != nil {
-			return nil, err
+		for _, dir := range driveDirs(r) {
+			if err := out.Dir.Apart(dir); err != nil {
+				return nil, err
+			}
 		}
 	}
 	if err := mirrorKnown(&u.Site, client); err != nil {
@@ -102,6 +104,17 @@ func begin(ctx context.Context, r *bundle.Reader, client *transport.Client, o Op
 		return nil, err
 	}
 	return u, u.checkOutputs()
+}
+
+// driveDirs are the directories of the drives that are here.
+func driveDirs(r *bundle.Reader) []string {
+	dirs := []string{r.Dir()}
+	for _, d := range r.Drives() {
+		if d.Dir != "" && d.Dir != r.Dir() {
+			dirs = append(dirs, d.Dir)
+		}
+	}
+	return dirs
 }
 
 // complete asks the mirror for every image of the bundle.

@@ -3,11 +3,13 @@ package unpack_test
 import (
 	"context"
 	"errors"
+	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/satchel-airgap/satchel/bundle"
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/jobtest"
+	"github.com/satchel-airgap/satchel/cmd/satchel/internal/outdir"
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/pack"
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/unpack"
 	"github.com/satchel-airgap/satchel/manifests"
@@ -96,8 +98,16 @@ func TestDriveMissing(t *testing.T) {
 	if _, err := r.Attach(t.Context(), s.Dirs[0]); err != nil {
 		t.Fatal(err)
 	}
+	inside := options(t, s, mirror, nil)
+	var err error
+	if inside.Out, err = outdir.Open(filepath.Join(s.Dirs[0], "out")); err != nil {
+		t.Fatal(err)
+	}
+	if err := unpack.Run(t.Context(), r, jobtest.Client(), inside); err == nil || !strings.Contains(err.Error(), "must not be inside") {
+		t.Errorf("with an output directory on the first drive: %v", err)
+	}
 	var away *bundle.AwayError
-	err := unpack.Run(t.Context(), r, jobtest.Client(), options(t, s, mirror, nil))
+	err = unpack.Run(t.Context(), r, jobtest.Client(), options(t, s, mirror, nil))
 	if !errors.As(err, &away) || len(away.Drives) != 1 || away.Drives[0].Number != 2 || !strings.Contains(err.Error(), away.Drives[0].Label()) {
 		t.Fatalf("without the second drive: %v", err)
 	}
