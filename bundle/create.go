@@ -171,6 +171,15 @@ func newWriter(jnl *journal.Journal, st *journal.State, job Job) (*Writer, error
 	return w, nil
 }
 
+// begun has drive.json say that the drive is not complete.
+func (w *Writer) begun(t *target) error {
+	body, err := w.sealing().drive(t.number).Marshal()
+	if err != nil {
+		return err
+	}
+	return t.ensure(seal.DriveName, body)
+}
+
 // start writes what stands on a drive from its beginning, and lets Put begin.
 func (w *Writer) start(t *target) error {
 	on := media.System().Of(t.path())
@@ -184,11 +193,7 @@ func (w *Writer) start(t *target) error {
 	w.mu.Lock()
 	w.sessions[session.Drive] = session
 	w.mu.Unlock()
-	body, err := w.sealing().drive(t.number).Marshal()
-	if err != nil {
-		return err
-	}
-	if err := t.ensure(seal.DriveName, body); err != nil {
+	if err := w.begun(t); err != nil {
 		return err
 	}
 	for name, body := range w.begin.KeyFiles {

@@ -268,6 +268,10 @@ func (w *Writer) restore(ctx context.Context, t *target, at journal.Session, reh
 	if err != nil {
 		return t.named(err)
 	}
+	// The first change, and the last one of a seal: a drive that calls itself complete is whole.
+	if err := w.begun(t); err != nil {
+		return t.named(err)
+	}
 	for _, l := range t.lanes {
 		unfinished, err := w.dropWhere(l.number, func(s journal.Segment) bool {
 			return s.End || bad[placeOf(s, w.begin.Plain)]

@@ -201,3 +201,45 @@ func TestFinishedDriveStays(t *testing.T) {
 	same(t, s.places[0], before)
 	s.whole(t, fp, n)
 }
+
+// TestResumeSealedDrive: the first change to a drive that was sealed and not let go is that it does not call itself
+// complete any more, so that a run that ends right after it leaves no drive that looks finished and damaged.
+func TestResumeSealedDrive(t *testing.T) {
+	t.Parallel()
+	s := newShelf(t, 5<<20)
+	n := len(s.spread(t).Drives)
+	w := s.open(t, s.places[:n])
+	for _, node := range s.on(t, w, 1) {
+		if err := w.Put(t.Context(), node.Descriptor, s.content); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := errors.Join(w.SealDrive(t.Context(), 1), w.Close()); err != nil {
+		t.Fatal(err)
+	}
+	gone := filepath.Join(s.places[0], segmentFiles(t, s.places[0])[0])
+	if err := errors.Join(os.Remove(gone), os.MkdirAll(filepath.Join(gone, "stuck"), 0o755)); err != nil {
+		t.Fatal(err)
+	}
+	if w, err := ResumeOn(t.Context(), s.places[:n], s.state, s.job, nil); err == nil {
+		_ = w.Close()
+		t.Fatal("what cannot be deleted is no matter")
+	}
+	body, err := os.ReadFile(filepath.Join(s.places[0], seal.DriveName))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d, err := seal.ParseDrive(body); err != nil || d.Complete {
+		t.Errorf("after the first change: %+v, %v", d, err)
+	}
+	if err := os.RemoveAll(gone); err != nil {
+		t.Fatal(err)
+	}
+	w = s.open(t, s.places[:n])
+	if err := errors.Join(s.fillDrive(t.Context(), t, w, 1), w.Close()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Verify(t.Context(), s.places[:1], VerifyOptions{}); err != nil {
+		t.Error(err)
+	}
+}

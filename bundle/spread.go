@@ -180,15 +180,15 @@ const spreadTries = 12
 // spreadMore is how many more drives are tried where the files besides the blobs are in the way.
 const spreadMore = 8
 
-// smallBlob is the size from which on a blob is no small one. An image needs its small blobs, its config among them, as
+// smallOnLast is the size from which on a blob is no small one. An image needs its small blobs, its config among them, as
 // much as its layers: where they are on the last drive, which is needed for every image, the loss of another one takes
 // only the images with layers on it.
-const smallBlob = 1 << 20
+const smallOnLast = 1 << 20
 
 // overWithSmall spreads the bundle with the small blobs on the last drive, or anyhow if it does not fit so.
 func (s *spreading) overWithSmall(drives []Capacity) (*Spread, error) {
 	tight := s.tight
-	s.small = smallBlob
+	s.small = smallOnLast
 	if done, err := s.over(drives); done != nil || err != nil {
 		return done, err
 	}
