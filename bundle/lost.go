@@ -192,7 +192,7 @@ func LostOf(r *Report) Lost {
 		}
 	}
 	for _, d := range r.Drives {
-		if d.Files == 0 && d.Err != nil { // its seals cannot be read, and so nothing of it
+		if d.Files == 0 && d.Err != nil && d.Number > 0 { // its seals cannot be read, and so nothing of it
 			l.Drives = append(l.Drives, d.Number)
 		}
 	}

@@ -38,7 +38,7 @@ type Report struct {
 	Rebuildable       []DriveLabel  // those of them that can be made anew from parity
 }
 
-// DriveReport is what [Verify] found of one drive of several.
+// DriveReport is what [Verify] found of one drive of several. Its number is 0 if nothing says which drive it is.
 type DriveReport struct {
 	DriveLabel
 	Dir        string
@@ -62,16 +62,57 @@ type opened struct {
 
 // openToVerify opens the drives in dirs.
 func openToVerify(dirs []string, want Wanted) (*opened, error) {
-	at, err := locate(dirs)
+	all, err := locateAll(dirs)
+	if err != nil {
+		return nil, err
+	}
+	all, unnamed := apart(all)
+	at, err := together(all)
 	if err != nil {
 		return nil, err
 	}
 	o := &opened{names: at.names()}
+	o.unnamed(unnamed, at)
 	if err := o.open(at, want); err != nil {
 		return nil, also(err, o.close())
 	}
 	slices.SortFunc(o.drives, func(a, b *driveDir) int { return cmp.Compare(a.drive.Drive, b.drive.Drive) })
 	return o, nil
+}
+
+// apart takes out directories of which nothing says which drive they are, if there are drives of a bundle
+// of several besides: they may be the rest of it.
+func apart(all []location) (named, unnamed []location) {
+	for _, p := range all {
+		if p.id == "" {
+			unnamed = append(unnamed, p)
+		} else {
+			named = append(named, p)
+		}
+	}
+	if !slices.ContainsFunc(named, func(p location) bool { return p.of > 1 }) {
+		return all, nil
+	}
+	return named, unnamed
+}
+
+// unnamed notes drives whose drive seal is destroyed, and the copy of it too. One alone is the one that lacks.
+func (o *opened) unnamed(list []location, at located) {
+	here := map[int]bool{}
+	for _, p := range at.earlier {
+		here[p.drive] = true
+	}
+	if at.last != nil {
+		here[at.last.drive] = true
+	}
+	for _, p := range list {
+		is := DriveLabel{o.names[0].Bundle, 0, o.names[0].Of}
+		if away := notHere(is.Bundle, is.Of, here); len(away) == 1 && len(list) == 1 {
+			is = away[0]
+		}
+		faults := []Fault{{seal.DriveName, "cannot be read, nor its second copy, so that nothing says which drive it is"}}
+		o.broken = append(o.broken, DriveReport{DriveLabel: is, Dir: p.dir, Faults: faults, Err: &DamageError{Dir: p.dir, Faults: faults}})
+	}
 }
 
 // open opens each drive. One that is too damaged keeps nobody from looking at the others.

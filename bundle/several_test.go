@@ -317,6 +317,42 @@ func TestDamagedDrive(t *testing.T) {
 	}
 }
 
+// TestUnnamedDrive destroys drive.json of drives and its second copy: the others are looked at all the same.
+func TestUnnamedDrive(t *testing.T) {
+	t.Parallel()
+	s := newSeveral(t, false)
+	dirs := s.links(t)
+	destroy := func(dir string) {
+		t.Helper()
+		for _, name := range []string{seal.DriveName, filepath.Join(seal.CopyDir, seal.DriveName)} {
+			name = filepath.Join(dir, name)
+			if err := errors.Join(os.Remove(name), os.WriteFile(name, []byte("nothing"), 0o644)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	for n, want := range []struct{ numbers, away, lost []int }{{[]int{1, 2, 3}, nil, []int{1}}, {[]int{0, 0, 3}, []int{1, 2}, []int{1, 2}}} {
+		destroy(dirs[n])
+		var damage *DamageError
+		r, err := Verify(t.Context(), dirs, VerifyOptions{Expect: s.finger})
+		if !errors.As(err, &damage) || damage.Dir != dirs[0] || errors.As(err, new(*AwayError)) {
+			t.Fatalf("%d destroyed: %v", n+1, err)
+		}
+		var numbers, away []int
+		for _, d := range r.Drives {
+			if numbers = append(numbers, d.Number); (d.Err != nil) != (slices.Index(dirs, d.Dir) <= n) {
+				t.Errorf("%d destroyed: %s: %v", n+1, d.Dir, d.Err)
+			}
+		}
+		for _, d := range r.Away {
+			away = append(away, d.Number)
+		}
+		if !slices.Equal(numbers, want.numbers) || !slices.Equal(away, want.away) || !slices.Equal(LostOf(r).Drives, want.lost) {
+			t.Errorf("%d destroyed: drives %v, away %v, %+v", n+1, numbers, away, LostOf(r))
+		}
+	}
+}
+
 // TestOtherDrives puts drives together that are not of one bundle.
 func TestOtherDrives(t *testing.T) {
 	t.Parallel()

@@ -111,6 +111,9 @@ type oneDrive struct {
 }
 
 func driveOf(d bundle.DriveLabel) oneDrive {
+	if d.Number == 0 { // nothing says which one it is
+		return oneDrive{Of: d.Of}
+	}
 	return oneDrive{Drive: d.Number, Of: d.Of, Label: d.Label()}
 }
 
@@ -332,6 +335,13 @@ func printDrives(p *printer, r verifyReport) {
 		is := "whole"
 		if !d.OK {
 			is = "NOT WHOLE"
+		}
+		if d.Drive == 0 { // nothing says which one it is
+			p.printf("drive        in %s: NOT WHOLE\n", text.Printable(d.Dir))
+			for _, f := range d.Faults {
+				p.printf("FAULT        %s: %s %s\n", text.Printable(d.Dir), f.File, f.What)
+			}
+			continue
 		}
 		p.printf("drive        %d of %d, %s, in %s: %s, %s: %s\n", d.Drive, d.Of, d.Label, text.Printable(d.Dir), text.Count(d.Files, "file", "files"), bundle.FormatSize(d.Bytes), is)
 		for _, f := range d.Faults {

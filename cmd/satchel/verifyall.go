@@ -48,7 +48,23 @@ func (a *app) toVerify(dirs []string, w wanted) (list []foundDrives, err error) 
 			list = append(list, foundDrives{f, more[f.Dir]})
 		}
 	}
-	return list, nil
+	return withUnnamed(list), nil
+}
+
+// withUnnamed takes directories of which nothing says what they are for damaged drives of the only bundle there is, if
+// that is on several drives and not all of them are here.
+func withUnnamed(list []foundDrives) []foundDrives {
+	i := slices.IndexFunc(list, func(f foundDrives) bool { return f.Bundle != "" })
+	if i < 0 || list[i].Of <= 1+len(list[i].more) || slices.ContainsFunc(list, func(f foundDrives) bool { return f.Bundle != "" && f.Dir != list[i].Dir }) {
+		return list
+	}
+	set := list[i]
+	for _, f := range list {
+		if f.Bundle == "" {
+			set.more = append(set.more, f.Found)
+		}
+	}
+	return []foundDrives{set}
 }
 
 // driveReport is what verify prints of several bundles.
