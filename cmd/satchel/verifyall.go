@@ -106,7 +106,7 @@ func (a *app) verifyAll(ctx context.Context, dirs []string, list []foundDrives, 
 			rep.NotHere = append(rep.NotHere, driveOf(d))
 		}
 		if len(dirs) > 1 { // a single directory may be that of one drive
-			rep.OK, errs = false, append(errs, &bundle.AwayError{Drives: away})
+			rep.OK, errs = false, append(errs, awayEach(away)...)
 		}
 	}
 	if output != "table" {
@@ -181,4 +181,18 @@ func awayOf(list []foundDrives) (away []bundle.DriveLabel) {
 		}
 	}
 	return away
+}
+
+// awayEach says of each bundle which of its drives are not here.
+func awayEach(away []bundle.DriveLabel) (errs []error) {
+	for len(away) > 0 {
+		id := away[0].Bundle
+		n := slices.IndexFunc(away, func(d bundle.DriveLabel) bool { return d.Bundle != id })
+		if n < 0 {
+			n = len(away)
+		}
+		errs = append(errs, &bundle.AwayError{Drives: away[:n:n]})
+		away = away[n:]
+	}
+	return errs
 }

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"errors"
+	"slices"
 	"strings"
 	"testing"
 
@@ -18,10 +20,11 @@ func TestVerifyNamesDrivesAway(t *testing.T) {
 		sets  int
 		away  string
 	}{
-		"copies of one drive":  {[]bundle.Found{drive("a", "xxxxxxxxxxxx", 1, 3), drive("b", "xxxxxxxxxxxx", 1, 3), drive("c", "xxxxxxxxxxxx", 1, 3)}, 3, "23"},
-		"beside another":       {[]bundle.Found{drive("a", "xxxxxxxxxxxx", 2, 3), drive("b", "yyyyyyyyyyyy", 0, 0)}, 2, "13"},
-		"all, and one of them": {[]bundle.Found{drive("a", "xxxxxxxxxxxx", 1, 2), drive("b", "xxxxxxxxxxxx", 2, 2), drive("c", "xxxxxxxxxxxx", 1, 2)}, 2, ""},
-		"two bundles of one":   {[]bundle.Found{drive("a", "xxxxxxxxxxxx", 0, 0), drive("b", "xxxxxxxxxxxx", 0, 0)}, 2, ""},
+		"copies of one drive":   {[]bundle.Found{drive("a", "xxxxxxxxxxxx", 1, 3), drive("b", "xxxxxxxxxxxx", 1, 3), drive("c", "xxxxxxxxxxxx", 1, 3)}, 3, "23"},
+		"beside another":        {[]bundle.Found{drive("a", "xxxxxxxxxxxx", 2, 3), drive("b", "yyyyyyyyyyyy", 0, 0)}, 2, "13"},
+		"all, and one of them":  {[]bundle.Found{drive("a", "xxxxxxxxxxxx", 1, 2), drive("b", "xxxxxxxxxxxx", 2, 2), drive("c", "xxxxxxxxxxxx", 1, 2)}, 2, ""},
+		"drives of two bundles": {[]bundle.Found{drive("a", "xxxxxxxxxxxx", 1, 3), drive("b", "yyyyyyyyyyyy", 2, 2)}, 2, "231"},
+		"two bundles of one":    {[]bundle.Found{drive("a", "xxxxxxxxxxxx", 0, 0), drive("b", "xxxxxxxxxxxx", 0, 0)}, 2, ""},
 	} {
 		var list []foundDrives
 		for _, found := range eachDriveOnce(c.found) {
@@ -35,6 +38,12 @@ func TestVerifyNamesDrivesAway(t *testing.T) {
 		for _, d := range awayOf(list) {
 			away += string(rune('0' + d.Number))
 			rep.NotHere = append(rep.NotHere, driveOf(d))
+		}
+		for _, err := range awayEach(awayOf(list)) {
+			one, _ := errors.AsType[*bundle.AwayError](err)
+			if slices.ContainsFunc(one.Drives, func(d bundle.DriveLabel) bool { return d.Bundle != one.Drives[0].Bundle }) {
+				t.Errorf("%s: %v", name, err)
+			}
 		}
 		if len(list) != c.sets || away != c.away {
 			t.Errorf("%s: %d sets, away %q", name, len(list), away)
