@@ -107,7 +107,7 @@ func (p *printer) spread(s *plan.Spread, volume string) {
 		return
 	}
 	for _, d := range s.Drives {
-		p.printf("   %5s %2d  %s, %s, %s\n", volume, d.Drive, bundle.FormatSize(d.Bytes), text.Count(d.Segments, "segment", "segments"), text.Count(d.Blobs, "blob", "blobs"))
+		p.printf("   %5s %2d  about %s, %s, %s\n", volume, d.Drive, bundle.FormatSize(d.Bytes), text.Count(d.Segments, "segment", "segments"), text.Count(d.Blobs, "blob", "blobs"))
 	}
 	p.printf("             each with %s, of the 100 that a bundle may have; manifests are on the last one\n", text.Count(s.Lanes, "lane", "lanes"))
 }

@@ -212,7 +212,7 @@ func (p *packing) saySpread(s *bundle.Spread) {
 	p.Info("the bundle takes %d drives, with %s each", len(s.Drives), text.Count(s.Lanes, "lane", "lanes"))
 	for i := range s.Drives {
 		f := s.Forecast.On(i + 1)
-		p.Info("drive %d of %d: %s, %s", i+1, len(s.Drives), bundle.FormatSize(f.Bytes), text.Count(f.Segments, "segment", "segments"))
+		p.Info("drive %d of %d: about %s, %s", i+1, len(s.Drives), bundle.FormatSize(f.Bytes), text.Count(f.Segments, "segment", "segments"))
 	}
 	switch has := s.Forecast.Protections(); {
 	case len(has) == 1 && has[0].Whole > 0:
