@@ -149,6 +149,8 @@ func (u *unpacking) unseen(there []oci.Image) string {
 // inMirror says that these images, all that there are, are in the mirror, as far as was looked.
 func (u *unpacking) inMirror(list []oci.Image) string {
 	switch {
+	case len(u.images) == 0 && len(u.lost.Images) > 0:
+		return "no image of the bundle is whole without drive " + text.And(u.lost.Lost)
 	case u.Verify == transport.VerifyManifests && u.looked:
 		return "all manifests are in the mirror, of " + counted(list) + "; blobs were looked at as far as said above"
 	case u.Verify == transport.VerifyManifests:

@@ -1,8 +1,10 @@
 package unpack
 
 import (
+	"strings"
 	"testing"
 
+	"github.com/satchel-airgap/satchel/cmd/satchel/internal/gaps"
 	"github.com/satchel-airgap/satchel/oci"
 	"github.com/satchel-airgap/satchel/transport"
 )
@@ -20,5 +22,14 @@ func TestToPush(t *testing.T) {
 		if got := toPush(missing); got != want {
 			t.Errorf("%q, want %q", got, want)
 		}
+	}
+}
+
+// TestNoImageWhole: where every image needs a lost drive, nothing is said to be in the mirror.
+func TestNoImageWhole(t *testing.T) {
+	t.Parallel()
+	u := &unpacking{lost: gaps.List{Lost: []string{"X-1"}, Images: make([]oci.Gap, 2)}}
+	if got := u.inMirror(nil); !strings.Contains(got, "no image") || !strings.Contains(got, "X-1") {
+		t.Error(got)
 	}
 }
