@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -8,6 +9,7 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"github.com/satchel-airgap/satchel/bundle"
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/durable"
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/gaps"
 	"github.com/satchel-airgap/satchel/oci"
@@ -78,6 +80,35 @@ func (e *lostDrivesError) Unwrap() error { return e.err }
 // Hint says what to do now.
 func (e *lostDrivesError) Hint() string {
 	return "take the list to the packing host, carry these images in another bundle with: satchel pack -c FILE -r RECIPIENT --only " + shellWords([]string{e.file}) + " DIR; unpack that, then this one once more"
+}
+
+// damagedDriveError is damage of a drive that may be taken for lost.
+type damagedDriveError struct {
+	error
+	drive bundle.DriveLabel
+}
+
+// Unwrap is the damage.
+func (e *damagedDriveError) Unwrap() error { return e.error }
+
+// Hint says what to do now.
+func (e *damagedDriveError) Hint() string {
+	return fmt.Sprintf("or take %s for lost: run the same command with the directories of all other drives, each by itself, and without that one", e.drive)
+}
+
+// mayBeLost says of a damaged drive that the others can be read without it, if they can.
+func mayBeLost(err error) error {
+	damage, ok := errors.AsType[*bundle.DamageError](err)
+	if !ok || damage.Dir == "" {
+		return err
+	}
+	list, _, _ := bundle.List(damage.Dir, "") // what cannot be read is not said to be a drive
+	for _, f := range list {
+		if isDir(f.Dir, damage.Dir) && f.Drive < f.Of {
+			return &damagedDriveError{err, bundle.DriveLabel{Bundle: f.Bundle, Number: f.Drive, Of: f.Of}}
+		}
+	}
+	return err
 }
 
 // writeLost writes the list of what was left out for want of drives, if that was found out: into file, or, if that is

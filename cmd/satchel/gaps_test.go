@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"io"
 	"net/http"
 	"os"
@@ -11,8 +12,10 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/satchel-airgap/satchel/bundle"
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/gaps"
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/inspect"
+	"github.com/satchel-airgap/satchel/cmd/satchel/internal/jobtest"
 	"github.com/satchel-airgap/satchel/oci"
 	"github.com/satchel-airgap/satchel/oci/ocitest"
 	"github.com/satchel-airgap/satchel/transport/registrytest"
@@ -305,4 +308,19 @@ func TestOnlyRefusals(t *testing.T) {
 		w.run(w.pack("--only", "list.json")...).want(exitUsage).says(want)
 	}
 	w.run(w.pack("--keep-going", "--gaps", "no/such/dir/gaps.json")...).want(exitUsage).says("--gaps")
+}
+
+// TestDamagedDriveMayBeLost: of a damaged drive, the hint says that the others can be read without it; not of the last one.
+func TestDamagedDriveMayBeLost(t *testing.T) {
+	t.Parallel()
+	s := jobtest.NewDriveSet(t, 411)
+	for n, want := range []bool{true, true, false} {
+		err := mayBeLost(&bundle.DamageError{Dir: s.Dirs[n], Faults: []bundle.Fault{{File: "s-00-00001.age", What: "is missing"}}})
+		if got := strings.Contains(strings.Join(hints(err), " "), "for lost"); got != want || !as[*bundle.DamageError](err) {
+			t.Errorf("drive %d: %q", n+1, hints(err))
+		}
+	}
+	if err := errors.New("x"); mayBeLost(err) != err {
+		t.Error("what is no damage is changed")
+	}
 }

@@ -68,6 +68,9 @@ func runInspect(ctx context.Context, a *app, flags readerFlags, dirs []string, o
 		return err
 	}
 	r, err := a.openAny(ctx, dirs, want, ids)
+	if err != nil && list != "" {
+		err = mayBeLost(err)
+	}
 	if err != nil {
 		return err
 	}
@@ -79,7 +82,10 @@ func runInspect(ctx context.Context, a *app, flags readerFlags, dirs []string, o
 		return printReport(a.stdout, output, files, func(w io.Writer) error { return printFiles(w, files) })
 	}
 	rep, err := inspect.Run(ctx, r)
-	if err = errors.Join(unpack.Blamed(r, err), r.Close()); err != nil {
+	if err = errors.Join(unpack.Blamed(r, err), r.Close()); err != nil && list != "" {
+		err = mayBeLost(err)
+	}
+	if err != nil {
 		return err
 	}
 	v := a.view(wide)

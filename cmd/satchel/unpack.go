@@ -129,6 +129,9 @@ func runUnpack(ctx context.Context, a *app, o unpackOptions, args []string) erro
 		}
 		return err
 	})
+	if o.keepGoing {
+		err = mayBeLost(err)
+	}
 	id := o.reader.bundle
 	if id == "" {
 		id = idIn(args[0])
