@@ -27,7 +27,7 @@ func unfinishedCopy(d *media.Dir) *location {
 	if err != nil || !drive.Complete { // pack begins with one that is not
 		return nil
 	}
-	return &location{dir: d.Path(), id: drive.Bundle, copying: true}
+	return &location{dir: d.Path(), id: drive.Bundle, drive: drive.Drive, of: drive.Of, copying: true}
 }
 
 // Place is the directory that a copy into dest gets: in the root of a mount one of its own,

@@ -3,8 +3,11 @@ package bundle
 import (
 	"errors"
 	"math/rand/v2"
+	"os"
 	"path/filepath"
 	"testing"
+
+	"github.com/satchel-airgap/satchel/bundle/internal/seal"
 )
 
 // TestCopyDrives copies the drives of a bundle one by one and together, from a staging disk and
@@ -53,6 +56,38 @@ func TestCopyDrives(t *testing.T) {
 	}
 	if _, ok := errors.AsType[*AwayError](errOf(OpenOriginals(t.Context(), s.dirs[1:2], Wanted{Expect: s.finger}))); !ok {
 		t.Error("drive 2 alone is taken for the bundle that is expected")
+	}
+}
+
+// TestUnfinishedCopyOfDrive has a copy that did not come to its end beside whole drives: those are looked at, and readers
+// say what it is.
+func TestUnfinishedCopyOfDrive(t *testing.T) {
+	t.Parallel()
+	s := newSeveral(t, false)
+	for n := range 3 {
+		dirs := s.links(t)
+		if err := os.Rename(filepath.Join(dirs[n], seal.DriveName), filepath.Join(dirs[n], stateName)); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.RemoveAll(filepath.Join(dirs[n], seal.CopyDir)); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Remove(filepath.Join(dirs[n], seal.BundleName)); err != nil && n == 2 {
+			t.Fatal(err)
+		}
+		r, err := Verify(t.Context(), []string{filepath.Dir(dirs[0])}, VerifyOptions{})
+		u, ok := errors.AsType[*UnfinishedError](err)
+		if !ok || !u.Copy || u.Dir != dirs[n] || r == nil || len(r.Drives) != 3 || len(r.Away) > 0 {
+			t.Fatalf("drive %d: %+v, %v", n+1, r, err)
+		}
+		for i, d := range r.Drives {
+			if d.Number != i+1 || (d.Err != nil) != (i == n) {
+				t.Errorf("drive %d: %d: %v", n+1, d.Number, d.Err)
+			}
+		}
+		if u, ok := errors.AsType[*UnfinishedError](errOf(Open(t.Context(), []string{filepath.Dir(dirs[0])}, Wanted{}, s.identity))); !ok || !u.Copy {
+			t.Errorf("drive %d: opening it does not say that a copy is unfinished", n+1)
+		}
 	}
 }
 

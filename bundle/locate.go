@@ -60,9 +60,9 @@ func together(all []location) (at located, err error) {
 		case at.last == nil:
 			at.last = &p
 		case !at.last.sealed:
-			return at, &UnfinishedError{Dir: at.last.dir}
+			return at, &UnfinishedError{Dir: at.last.dir, Copy: at.last.copying}
 		case !p.sealed:
-			return at, &UnfinishedError{Dir: p.dir}
+			return at, &UnfinishedError{Dir: p.dir, Copy: p.copying}
 		default:
 			return at, twoOfOne(*at.last, p)
 		}

@@ -66,13 +66,13 @@ func openToVerify(dirs []string, want Wanted) (*opened, error) {
 	if err != nil {
 		return nil, err
 	}
-	all, unnamed := apart(all)
+	all, rest := apart(all)
 	at, err := together(all)
 	if err != nil {
 		return nil, err
 	}
 	o := &opened{names: at.names()}
-	o.unnamed(unnamed, at)
+	o.addRest(rest, at)
 	if err := o.open(at, want); err != nil {
 		return nil, also(err, o.close())
 	}
@@ -80,34 +80,41 @@ func openToVerify(dirs []string, want Wanted) (*opened, error) {
 	return o, nil
 }
 
-// apart takes out directories of which nothing says which drive they are, if there are drives of a bundle
-// of several besides: they may be the rest of it.
-func apart(all []location) (named, unnamed []location) {
+// apart takes out directories that cannot be opened, and are drives of the same bundle all the same, or may be: those of
+// which nothing says which drive they are, and copies that did not come to their end.
+func apart(all []location) (whole, rest []location) {
 	for _, p := range all {
-		if p.id == "" {
-			unnamed = append(unnamed, p)
+		if p.id == "" || p.copying {
+			rest = append(rest, p)
 		} else {
-			named = append(named, p)
+			whole = append(whole, p)
 		}
 	}
-	if !slices.ContainsFunc(named, func(p location) bool { return p.of > 1 }) {
+	if !slices.ContainsFunc(whole, func(p location) bool { return p.of > 1 }) || slices.ContainsFunc(rest, func(p location) bool { return p.copying && p.id != whole[0].id }) {
 		return all, nil
 	}
-	return named, unnamed
+	return whole, rest
 }
 
-// unnamed notes drives whose drive seal is destroyed, and the copy of it too. One alone is the one that lacks.
-func (o *opened) unnamed(list []location, at located) {
-	here := map[int]bool{}
-	for _, p := range at.earlier {
-		here[p.drive] = true
+// addRest notes such drives. Of one alone without a name, the drives that are not here may say which it is.
+func (o *opened) addRest(list []location, at located) {
+	here, unnamed := map[int]bool{}, 0
+	for _, p := range slices.Concat(at.earlier, list) {
+		if here[p.drive] = true; p.id == "" {
+			unnamed++
+		}
 	}
 	if at.last != nil {
 		here[at.last.drive] = true
 	}
 	for _, p := range list {
+		if p.copying {
+			err := &UnfinishedError{Dir: p.dir, Copy: true}
+			o.broken = append(o.broken, DriveReport{DriveLabel: DriveLabel{p.id, p.drive, p.of}, Dir: p.dir, Err: err})
+			continue
+		}
 		is := DriveLabel{o.names[0].Bundle, 0, o.names[0].Of}
-		if away := notHere(is.Bundle, is.Of, here); len(away) == 1 && len(list) == 1 {
+		if away := notHere(is.Bundle, is.Of, here); len(away) == 1 && unnamed == 1 {
 			is = away[0]
 		}
 		faults := []Fault{{seal.DriveName, "cannot be read, nor its second copy, so that nothing says which drive it is"}}

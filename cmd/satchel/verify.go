@@ -103,6 +103,7 @@ type oneDrive struct {
 	Label    string         `json:"label"`
 	Dir      string         `json:"dir,omitempty"`
 	OK       bool           `json:"ok"`
+	Problem  string         `json:"problem,omitempty"` // why nothing of it was looked at
 	Files    int            `json:"files,omitempty"`
 	Bytes    int64          `json:"bytes,omitempty"`
 	Faults   []faultReport  `json:"faults,omitempty"`
@@ -140,7 +141,7 @@ func runVerify(ctx context.Context, a *app, trust trustFlags, dirs []string, exp
 			a.chosen(dirs[0], list[0].Found, 0)
 		}
 		dirs = list[0].dirs()
-		if as[*bundle.UnfinishedError](list[0].Err) {
+		if list[0].unfinished() {
 			return list[0].Err // it says who writes it
 		}
 		a.warnInUse(list[0].Found)
@@ -190,6 +191,9 @@ func (a *app) verify(ctx context.Context, dirs []string, want bundle.Wanted) (*v
 		one.Dir, one.OK, one.Files, one.Bytes = d.Dir, d.Err == nil, d.Files, d.Bytes
 		for _, f := range d.Faults {
 			one.Faults = append(one.Faults, faultReport{f.File, f.What})
+		}
+		if as[*bundle.UnfinishedError](d.Err) {
+			one.Problem = d.Err.Error()
 		}
 		if one.Remedies = remedies(d.Remedies); r.Protection.Whole == 0 {
 			one.Parity = d.Protection.String()
@@ -344,6 +348,9 @@ func printDrives(p *printer, r verifyReport) {
 			continue
 		}
 		p.printf("drive        %d of %d, %s, in %s: %s, %s: %s\n", d.Drive, d.Of, d.Label, text.Printable(d.Dir), text.Count(d.Files, "file", "files"), bundle.FormatSize(d.Bytes), is)
+		if d.Problem != "" {
+			p.printf("PROBLEM      drive %d: %s\n", d.Drive, text.Printable(d.Problem))
+		}
 		for _, f := range d.Faults {
 			p.printf("FAULT        drive %d: %s %s\n", d.Drive, f.File, f.What)
 		}

@@ -24,6 +24,13 @@ func (f foundDrives) dirs() []string {
 	return list
 }
 
+// unfinished reports whether there is nothing to look at. Beside a copy that did not come to its end, other drives may be
+// whole.
+func (f foundDrives) unfinished() bool {
+	e, ok := errors.AsType[*bundle.UnfinishedError](f.Err)
+	return ok && (!e.Copy || len(f.more) == 0)
+}
+
 // toVerify lists the bundles in dirs.
 func (a *app) toVerify(dirs []string, w wanted) (list []foundDrives, err error) {
 	var all []bundle.Found
@@ -82,7 +89,7 @@ func (a *app) verifyAll(ctx context.Context, dirs []string, list []foundDrives, 
 	for _, f := range list {
 		var one *verifyReport
 		err := f.Err // an unfinished one says who writes it
-		if !as[*bundle.UnfinishedError](err) {
+		if !f.unfinished() {
 			a.warnInUse(f.Found)
 			one, err = a.verify(ctx, f.dirs(), want)
 			if away := (*bundle.AwayError)(nil); one != nil && errors.As(err, &away) && away.Why == "" {
