@@ -162,7 +162,11 @@ func (p *packing) spread(ctx context.Context, job *bundle.Job) error {
 		return err
 	}
 	if p.opts.Restart {
-		for _, dir := range p.slots.places() {
+		places, err := bundle.RestartOrder(p.slots.places(), p.opts.State, p.opts.Job)
+		if err != nil {
+			return err
+		}
+		for _, dir := range places {
 			if err := p.restart(dir); err != nil {
 				return err
 			}
