@@ -147,7 +147,7 @@ func (m Mount) doubt(state string, found []location) string {
 		st, err := journal.Peek(journalPath(state, p.id))
 		switch {
 		case err != nil:
-		case m.on.Other(st.Session.FS):
+		case m.on.Other(sessionOf(st, p.drive).FS):
 			return fmt.Sprintf("%s is on another file system than the one that bundle %s was begun on", p.dir, p.id)
 		default:
 			return "" // it was begun here
@@ -160,6 +160,14 @@ func (m Mount) doubt(state string, found []location) string {
 		return fmt.Sprintf("%s is on the system's own disk: no drive is mounted there", m.dir)
 	}
 	return ""
+}
+
+// sessionOf is the last session of a drive.
+func sessionOf(st *journal.State, drive int) journal.Session {
+	if s, ok := st.Sessions[drive]; ok {
+		return s
+	}
+	return st.Session
 }
 
 // Declined is the error where a person says that it is not the drive that is meant.

@@ -5,8 +5,41 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
+
+	"github.com/satchel-airgap/satchel/bundle/internal/journal"
+	"github.com/satchel-airgap/satchel/bundle/internal/media"
 )
+
+// TestDrivesOnOtherFileSystems: drives of one bundle are each on a file system of their own, and in no doubt for that.
+func TestDrivesOnOtherFileSystems(t *testing.T) {
+	t.Parallel()
+	state := t.TempDir()
+	const id = "k3v6q2mzt7apd4ho"
+	jnl, err := journal.Create(journalPath(state, id), journal.Begin{Bundle: id})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for n, fs := range []string{"uuid:one", "uuid:two"} {
+		if err := jnl.Append(journal.Record{Session: &journal.Session{Drive: n + 1, FS: fs}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := jnl.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		drive int
+		fs    string
+		doubt bool
+	}{{1, "uuid:one", false}, {2, "uuid:two", false}, {1, "uuid:two", true}} {
+		doubt := Mount{on: media.Mount{FS: c.fs}}.doubt(state, []location{{dir: "d", id: id, drive: c.drive, of: 2}})
+		if strings.Contains(doubt, "another file system") != c.doubt {
+			t.Errorf("drive %d on %s: %q", c.drive, c.fs, doubt)
+		}
+	}
+}
 
 // TestRestartDrives gives up a bundle of which the first drives are finished, in whatever order they are named: nothing of
 // it stays, neither on a drive nor in the state.
