@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 
 	"github.com/satchel-airgap/satchel/bundle"
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/notice"
@@ -155,7 +156,13 @@ func (p *packing) spread(ctx context.Context, job *bundle.Job) error {
 	if err != nil {
 		return err
 	}
-	if job.Spread, err = job.SpreadOver(all.Inventory, all.Graph, all.Body, room); err != nil {
+	over := func(room bundle.Room) (*bundle.Spread, error) {
+		return job.SpreadOver(all.Inventory, all.Graph, all.Body, room)
+	}
+	if job.Spread, err = over(room); errors.As(err, new(*bundle.SpaceError)) {
+		job.Spread, err = p.largestFirst(room, over, err)
+	}
+	if err != nil {
 		return p.needing(err)
 	}
 	if err := p.stagingRoom(job.Spread); err != nil {
@@ -174,6 +181,32 @@ func (p *packing) spread(ctx context.Context, job *bundle.Job) error {
 	}
 	p.saySpread(job.Spread)
 	return nil
+}
+
+// largestFirst spreads the bundle over the drives from the largest to the smallest, where in the order of their names there
+// is no way: a small one among them may have room for no blob. inOrder is the error of that order.
+func (p *packing) largestFirst(room bundle.Room, over func(bundle.Room) (*bundle.Spread, error), inOrder error) (*bundle.Spread, error) {
+	n := len(p.slots.dirs)
+	if n < 2 || len(room.Drives) != n || room.More.Free > 0 {
+		return nil, inOrder
+	}
+	order := make([]int, n)
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(room.Drives[b].Free, room.Drives[a].Free) })
+	var dirs []string
+	var drives []bundle.Capacity
+	for _, i := range order {
+		dirs, drives = append(dirs, p.slots.dirs[i]), append(drives, room.Drives[i])
+	}
+	s, err := over(bundle.Room{Drives: drives})
+	if err != nil {
+		return nil, inOrder
+	}
+	p.slots.dirs = dirs
+	p.Info("the drives are taken from the largest to the smallest: in the order in which they are named, no way was found to put the bundle on them")
+	return s, nil
 }
 
 // stagingRoom makes sure that a staging disk holds all drives.

@@ -71,6 +71,35 @@ func TestSeveralDirectories(t *testing.T) {
 	readsAllDrives(t, b, dirs, options)
 }
 
+// TestSmallDriveAmongOthers names a drive among others that has room for no layer: the others are taken before it, and the
+// same command finds the bundle again.
+func TestSmallDriveAmongOthers(t *testing.T) {
+	t.Parallel()
+	b := jobtest.New(t, 318)
+	c := b.Content
+	set := jobtest.Images(b.Push(c.Image(true, c.Layer(9<<20, ocitest.LayerGzip), c.Layer(9<<20, ocitest.LayerGzip)), "team/app", "v1"))
+	options := func() pack.Options {
+		o := b.Pack(b.Prepare(set), "a")
+		for _, name := range []string{"a", "b", "c"} {
+			o.Dirs = append(o.Dirs, b.Pack(o.Options, name).Dir)
+		}
+		o.Job.SegmentSize, o.Job.Lanes = bundle.MinSegmentSize, 2
+		return o
+	}
+	o := options()
+	for i, size := range []string{"size=14m", "size=3m", "size=14m"} {
+		tmpfs(t, o.Dirs[i], size)
+	}
+	done, err := pack.Run(t.Context(), o)
+	if err != nil || !strings.Contains(b.Log.String(), "from the largest to the smallest") {
+		t.Fatalf("%v\n%s", err, b.Log)
+	}
+	checkDrives(t, done, o.Dirs[0], o.Dirs[2])
+	if again, err := pack.Run(t.Context(), options()); err != nil || again.Fingerprint != done.Fingerprint {
+		t.Errorf("again: %+v, %v\n%s", again, err, b.Log)
+	}
+}
+
 // readsAllDrives packs a finished bundle again: every drive that is there is read back, and the
 // others are named.
 func readsAllDrives(t *testing.T, b *jobtest.Bench, dirs []string, options func(...string) pack.Options) {
