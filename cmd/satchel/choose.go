@@ -252,7 +252,8 @@ func (a *app) pick(ctx context.Context, dir string, w wanted) (picked, error) {
 }
 
 // together takes the drives of a bundle that stand beside each other for one: the last one, if
-// it is there, for all. rest are the others, by the directory of that one.
+// it is there, for all. Several copies of a bundle are one each, if each has a directory of its own. rest are the others,
+// by the directory of that one.
 func together(all []bundle.Found) (list []bundle.Found, rest map[string][]bundle.Found) {
 	rest = map[string][]bundle.Found{}
 	groups := map[string][]bundle.Found{}
@@ -261,6 +262,9 @@ func together(all []bundle.Found) (list []bundle.Found, rest map[string][]bundle
 	}
 	for _, f := range all {
 		drives := groups[f.Bundle]
+		if !areDrives(drives) {
+			drives = beside(f, drives)
+		}
 		if f.Of == 0 || !areDrives(drives) {
 			list = append(list, f)
 			continue
@@ -273,6 +277,16 @@ func together(all []bundle.Found) (list []bundle.Found, rest map[string][]bundle
 		}
 	}
 	return list, rest
+}
+
+// beside leaves of a list what stands in the same directory as f.
+func beside(f bundle.Found, list []bundle.Found) (same []bundle.Found) {
+	for _, o := range list {
+		if filepath.Dir(o.Dir) == filepath.Dir(f.Dir) {
+			same = append(same, o)
+		}
+	}
+	return same
 }
 
 // areDrives reports whether all are different drives.

@@ -93,3 +93,27 @@ func TestOnlyOne(t *testing.T) {
 		}
 	}
 }
+
+// TestCopiesOfAllDrives: two copies of a bundle on several drives, each with a directory of its own, are two.
+func TestCopiesOfAllDrives(t *testing.T) {
+	t.Parallel()
+	var all []bundle.Found
+	for _, set := range []string{"/d/a", "/d/b"} {
+		for n := 1; n <= 3; n++ {
+			f := bundle.Found{Dir: filepath.Join(set, "drive-0"+string(rune('0'+n))), Bundle: "x", Drive: n, Of: 3, Sealed: true}
+			if n == 3 {
+				f.Fingerprint = "f"
+			}
+			all = append(all, f)
+		}
+	}
+	all[5].Err = &bundle.DamageError{Dir: all[5].Dir}
+	list, rest := together(all)
+	if len(list) != 2 || !onlyOne(list, false) || len(rest[list[0].Dir]) != 2 || len(rest[list[1].Dir]) != 2 {
+		t.Fatalf("%+v, %+v", list, rest)
+	}
+	var said bytes.Buffer
+	if got := (&app{stderr: &said}).takeOne("/d", list, nil); got.Dir != "/d/a/drive-03" || rest[got.Dir][0].Dir != "/d/a/drive-01" {
+		t.Errorf("%s is taken with %+v", got.Dir, rest[got.Dir])
+	}
+}
