@@ -32,12 +32,16 @@ func (e *gapsError) Hint() string {
 }
 
 // laterWords are the words of the command that carries what a list names, with the flags of
-// the one that was typed, but for those that are about that run alone.
+// the one that was typed, but for those that are about that run alone. What a supplement goes without, another one brings
+// with the rest.
 func laterWords(flags *pflag.FlagSet, typed []string, list string) []string {
-	words := append([]string{"satchel", "pack"}, typedFlags(flags, typed, func(name string) bool {
+	words := typedFlags(flags, typed, func(name string) bool {
 		return !slices.Contains([]string{"only", "gaps", "keep-going", "restart"}, name)
-	})...)
-	return append(words, "--only", list)
+	})
+	if flags.Lookup("from-source") != nil {
+		return append([]string{"satchel", "repair"}, words...)
+	}
+	return append(append([]string{"satchel", "pack"}, words...), "--only", list)
 }
 
 // typedFlags are the words of the flags that were typed, of those that are meant.
