@@ -60,9 +60,9 @@ func (a *app) nextDrive() func(context.Context, *pack.NextDriveError) (string, e
 		case errors.Is(err, bundle.ErrNoTerminal):
 			return "", wanted
 		case err != nil:
-			return "", err
+			return "", midway(err)
 		case strings.EqualFold(strings.TrimSpace(answer), "q"):
-			return "", errAnswer
+			return "", midway(errAnswer)
 		}
 		return cmp.Or(typedPath(strings.TrimSpace(answer)), wanted.Dir), nil
 	}

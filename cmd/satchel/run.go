@@ -57,9 +57,12 @@ func run(args []string, _ io.Reader, stdout, stderr io.Writer) int {
 	root.SetOut(stdout)
 	root.SetErr(stderr)
 	cmd, err := root.ExecuteContextC(ctx)
-	if errors.Is(err, errAnswer) {
+	switch {
+	case errors.Is(err, errMidway):
+		err = &interruptedError{command: a.resuming(cmd)}
+	case errors.Is(err, errAnswer):
 		err = &interruptedError{unanswered: true}
-	} else if err != nil && ctx.Err() != nil && onlyCancelled(err) {
+	case err != nil && ctx.Err() != nil && onlyCancelled(err):
 		err = &interruptedError{command: a.resuming(cmd)}
 	}
 	return a.end(cmd, err)

@@ -52,7 +52,7 @@ func (s *driveSlots) Bring(ctx context.Context, need []bundle.DriveLabel) error 
 	}
 	for {
 		if err := s.ask(ctx, need); err != nil {
-			return err
+			return midway(err)
 		}
 		here, err := s.look(ctx, need, func(err error) { s.a.warn("%s", text.Printable(text.OneLine(err.Error()))) })
 		if here || err != nil {
@@ -64,7 +64,12 @@ func (s *driveSlots) Bring(ctx context.Context, need []bundle.DriveLabel) error 
 // Lost is for [unpack.Drives]: it asks on the terminal which of the drives will not come; without a
 // terminal none will.
 func (s *driveSlots) Lost(ctx context.Context, away []bundle.DriveLabel) (lost []bundle.DriveLabel, err error) {
-	if _, err := s.look(ctx, away, func(error) {}); err != nil {
+	_, err = s.look(ctx, away, func(err error) {
+		if exitCode(err) == exitDamaged { // it is here, and counts as lost all the same
+			s.a.warn("%s", text.Printable(text.Joined(err.Error())))
+		}
+	})
+	if err != nil {
 		return nil, err
 	}
 	for _, d := range s.r.Drives() {

@@ -45,6 +45,9 @@ func TestDrivesOnTerminal(t *testing.T) {
 	if code != exitDrive || !strings.Contains(said, "drive 1 of 3 (") || !strings.Contains(said, "-2)") {
 		t.Fatalf("without a terminal: exit %d: %s", code, said)
 	}
+	if code, said := b.typed([]string{"q\n"}, args...); code != exitInterrupted || !strings.Contains(said, "everything so far is saved") {
+		t.Errorf("q at the question for a drive: exit %d: %s", code, said)
+	}
 	put(1)
 	order := []int{3, 3, 2, 2, 1}
 	code, said = b.typedAfter(func(n int) { put(order[n]) }, []string{"\n", "\n", "\n", "\n", "\n"}, args...)

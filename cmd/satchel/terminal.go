@@ -18,6 +18,17 @@ import (
 // errAnswer says that a question was answered by Ctrl-C, Ctrl-D or q, or not at all.
 var errAnswer = fmt.Errorf("the question was not answered: %w", context.Canceled)
 
+// errMidway says that it was a question in the middle of the work.
+var errMidway = errors.New("the work had begun")
+
+// midway says so of an answer that ends the run.
+func midway(err error) error {
+	if errors.Is(err, errAnswer) {
+		return errors.Join(errMidway, err)
+	}
+	return err
+}
+
 // mostAsked is how often a question is asked that gets no answer it can have.
 const mostAsked = 3
 
