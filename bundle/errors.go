@@ -100,7 +100,7 @@ func (e *UnfinishedError) Hint() string {
 	if e.Copy {
 		return "run the same copy again: it goes on where it stopped. If it named damage in its source, copy from another one; if the bundle comes over a one-way link, run satchel missing"
 	}
-	return "run pack again where it was packed; it resumes where it stopped"
+	return "run pack again where it was packed, or repair --from-source if it is a supplement; it resumes where it stopped"
 }
 
 // Permanent reports whether reading it again may find it finished.
