@@ -33,7 +33,7 @@ type receiptOptions struct {
 func newReceipt(a *app) *cobra.Command {
 	var o receiptOptions
 	cmd := &cobra.Command{
-		Use:   "receipt --to HOST[:PORT][/NAMESPACE] [DIR]",
+		Use:   "receipt --to HOST[:PORT][/NAMESPACE] [DIR ...]",
 		Short: "Fetch the receipts of a mirror, or rebuild one",
 		Long: `receipt lists what unpack has kept of a mirror: one receipt for each bundle, with
 what the bundle needs there and what of that satchel pushed. They are read from
@@ -50,7 +50,7 @@ satchel's, asks, and marks it as pushed.
 unpacked again: what it was about to push, and is there, is satchel's. It is for when
 no unpack of that bundle runs.`,
 		Example: "  satchel receipt --to mirror.example:5000/ocp --output-dir receipts\n  satchel receipt --to mirror.example:5000/ocp -i inside.key /run/media/me/drive",
-		Args:    optional("one directory at most"),
+		Args:    cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return runReceipt(cmd, a, o, args)
 		},
@@ -69,16 +69,6 @@ no unpack of that bundle runs.`,
 	addOutput(cmd, &o.output)
 	addRegistryFlags(f, &o.registry, "dest")
 	return cmd
-}
-
-// optional accepts one argument or none.
-func optional(what string) cobra.PositionalArgs {
-	return func(cmd *cobra.Command, args []string) error {
-		if len(args) > 1 {
-			return usage(fmt.Errorf("%s takes %s", cmd.Name(), what), "")
-		}
-		return nil
-	}
 }
 
 func runReceipt(cmd *cobra.Command, a *app, o receiptOptions, args []string) error {

@@ -74,7 +74,7 @@ func (j *receiptJob) needed(ctx context.Context, args []string) (*receipt.Receip
 	if err != nil {
 		return nil, nil, err
 	}
-	dirs, err := j.choose(ctx, args, wanted{want.Expect, j.reader.bundle, want.Trust})
+	dirs, err := j.chooseToRead(ctx, args, wanted{want.Expect, j.reader.bundle, want.Trust})
 	if err != nil {
 		return nil, nil, err
 	}
