@@ -495,3 +495,29 @@ func BenchmarkWrite(b *testing.B) {
 		})
 	}
 }
+
+// TestAllEntries: however many groups there are, their tables have no more checksums than can be held, and
+// a reader refuses more.
+func TestAllEntries(t *testing.T) {
+	t.Parallel()
+	var list []seal.File
+	for n := range seal.MaxGroups {
+		list = append(list, seal.File{Name: seal.Segment{Number: n + 1}.String(), Size: seal.MaxFileSize - 1<<30, SHA256: seal.Sum(nil)})
+	}
+	p, err := Plan(seal.Extras{Bundle: "abcdefghijkl2347", Seal: seal.Sum(nil)}, list, Ratio{99, 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := Check(p); err != nil || entries(p, p.Shard) > allEntries {
+		t.Errorf("%d checksums, shards of %d: %v", entries(p, p.Shard), p.Shard, err)
+	}
+	p.Shard = seal.MinShard
+	for i := range p.Groups {
+		for n := range p.Groups[i].Parity {
+			p.Groups[i].Parity[n].Size = layoutOf(GroupOf(p, i)).size
+		}
+	}
+	if err := Check(p); !errors.Is(err, seal.ErrFormat) {
+		t.Errorf("%d checksums: %v", entries(p, p.Shard), err)
+	}
+}

@@ -81,6 +81,7 @@ func Plan(of seal.Extras, segments []seal.File, r Ratio) (seal.Parity, error) {
 const (
 	smallBundle = 64 << 30 // up to which shards have their smallest size
 	maxEntries  = 2 << 20  // in the table of a group: what is held in memory of it
+	allEntries  = 16 << 20 // in the tables of all groups: for each, a byte is held while damage is looked for
 )
 
 // shardSize is 64 KiB up to 64 GiB of segments, and grows with them; it is larger where the
@@ -100,7 +101,18 @@ func shardSize(p seal.Parity) int64 {
 			shard *= 2
 		}
 	}
+	for shard < seal.MaxShard && entries(p, shard) > allEntries {
+		shard *= 2
+	}
 	return shard
+}
+
+// entries is how many checksums the tables of all groups have with shards of that size.
+func entries(p seal.Parity, shard int64) (n int64) {
+	for _, g := range p.Groups {
+		n += stripes(longest(g.Data), shard) * int64(len(g.Data)+p.Parity)
+	}
+	return n
 }
 
 func longest(files []seal.File) int64 {
@@ -128,6 +140,9 @@ func (g Group) files() []seal.File { return slices.Concat(g.Data, g.Parity) }
 // Check takes a parity.json only if its parity files have the sizes that they must have, and
 // their tables can be held in memory; what [seal.ParseParity] checks is not checked again.
 func Check(p seal.Parity) error {
+	if n := entries(p, p.Shard); n > allEntries {
+		return fmt.Errorf("%w: the groups have %d shards together", seal.ErrFormat, n)
+	}
 	for i := range p.Groups {
 		g := GroupOf(p, i)
 		if stripes(longest(g.Data), g.Shard)*int64(len(g.files())) > maxEntries {

@@ -22,6 +22,9 @@ import (
 func (s *Survey) Rebuild(ctx context.Context, files Files, to map[string]io.Writer, progress func(int64)) (err error) {
 	r := &rebuilder{Survey: s, files: files, to: to, ins: make([]Input, s.l.width), progress: progress}
 	defer func() { err = errors.Join(err, closeAll(r.ins)) }()
+	if err := r.readTable(); err != nil {
+		return err
+	}
 	width := int64(0)
 	for i, f := range s.g.files() {
 		if to[f.Name] != nil {
@@ -50,6 +53,26 @@ func (s *Survey) Rebuild(ctx context.Context, files Files, to map[string]io.Writ
 	return r.frame(false)
 }
 
+// readTable reads the checksums again, if a parity file is wanted: each has them.
+func (r *rebuilder) readTable() error {
+	i := slices.IndexFunc(r.g.Parity, func(f seal.File) bool { return r.to[f.Name] != nil })
+	if i < 0 {
+		return nil
+	}
+	table, err := r.readTables(r.files, r.isWhole)
+	if err == nil && !table.all() {
+		err = &ChangedError{Name: r.g.Parity[i].Name}
+	}
+	r.table = table
+	return err
+}
+
+// isWhole reports whether nothing is wrong with a file.
+func (s *Survey) isWhole(name string) bool {
+	i := slices.IndexFunc(s.g.files(), func(f seal.File) bool { return f.Name == name })
+	return i >= 0 && s.bad[i] == nil
+}
+
 // frame writes what stands around the shards of parity files: before them, or after.
 func (r *rebuilder) frame(before bool) error {
 	for _, file := range r.targets {
@@ -70,6 +93,7 @@ func (r *rebuilder) frame(before bool) error {
 
 type rebuilder struct {
 	*Survey
+	table    *Table // nil where no parity file is wanted
 	files    Files
 	to       map[string]io.Writer
 	targets  []int

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"io/fs"
 	"runtime"
-	"slices"
 
 	"golang.org/x/sync/errgroup"
 
@@ -18,7 +17,7 @@ import (
 type Survey struct {
 	g     Group
 	l     layout
-	table *Table
+	known bool     // the checksums of all shards are
 	bad   [][]bool // by file, then by stripe; nil for a file that is whole
 }
 
@@ -31,15 +30,17 @@ type Range struct{ From, To int64 } // To is the first one after them
 // gone away, or of the context.
 func Look(ctx context.Context, g Group, files Files, whole func(name string) bool, progress func(int64)) (*Survey, error) {
 	s := &Survey{g: g, l: layoutOf(g)}
-	s.table, s.bad = newTable(s.l), make([][]bool, s.l.width)
-	if err := s.readTables(files, whole); err != nil {
+	s.bad = make([][]bool, s.l.width)
+	table, err := s.readTables(files, whole) // not kept: a bundle may have a thousand of them
+	if err != nil {
 		return nil, err
 	}
+	s.known = table.all()
 	eg, ctx := errgroup.WithContext(ctx)
 	eg.SetLimit(runtime.GOMAXPROCS(0))
 	for i, f := range g.files() {
 		if !whole(f.Name) {
-			eg.Go(func() error { return s.look(ctx, i, f, files, progress) })
+			eg.Go(func() error { return s.look(ctx, i, f, files, table, progress) })
 		}
 	}
 	if err := eg.Wait(); err != nil {
@@ -49,7 +50,8 @@ func Look(ctx context.Context, g Group, files Files, whole func(name string) boo
 }
 
 // readTables puts the table together from all parity files, whole ones first.
-func (s *Survey) readTables(files Files, whole func(name string) bool) error {
+func (s *Survey) readTables(files Files, whole func(name string) bool) (*Table, error) {
+	table := newTable(s.l)
 	for _, first := range []bool{true, false} {
 		for _, f := range s.g.Parity {
 			if whole(f.Name) != first {
@@ -58,17 +60,17 @@ func (s *Survey) readTables(files Files, whole func(name string) bool) error {
 			in, err := files.Open(f.Name)
 			if err != nil {
 				if gone := files.Gone(err); gone != nil {
-					return gone
+					return nil, gone
 				}
 				continue
 			}
-			all := s.table.read(in)
+			all := table.read(in)
 			if err := in.Close(); err != nil || all {
-				return err
+				return table, err
 			}
 		}
 	}
-	return nil
+	return table, nil
 }
 
 // place is where the shards of a file are: how many bytes it has of them, and where in the file.
@@ -80,7 +82,7 @@ func (s *Survey) place(file int) (size, from int64) {
 }
 
 // look reads all shards of a file.
-func (s *Survey) look(ctx context.Context, file int, f seal.File, files Files, progress func(int64)) (err error) {
+func (s *Survey) look(ctx context.Context, file int, f seal.File, files Files, table *Table, progress func(int64)) (err error) {
 	size, from := s.place(file)
 	bad := make([]bool, stripes(size, s.g.Shard))
 	s.bad[file] = bad
@@ -114,7 +116,7 @@ func (s *Survey) look(ctx context.Context, file int, f seal.File, files Files, p
 			}
 			h.Write(part)
 		}
-		if !s.table.knows(file, int64(stripe)) || !bytes.Equal(h.Sum(nil)[:sumSize], s.table.entry(file, int64(stripe))) {
+		if !table.knows(file, int64(stripe)) || !bytes.Equal(h.Sum(nil)[:sumSize], table.entry(file, int64(stripe))) {
 			bad[stripe] = true
 		}
 		if progress != nil {
@@ -162,7 +164,7 @@ func (s *Survey) DamagedParity() (list []seal.File) {
 }
 
 // HasTable reports whether the checksums of all shards are known.
-func (s *Survey) HasTable() bool { return !slices.Contains(s.table.known, false) }
+func (s *Survey) HasTable() bool { return s.known }
 
 // Lost gives the bytes of a segment, or of the shards of a parity file, that cannot be rebuilt: nil if all can.
 func (s *Survey) Lost(name string) (list []Range) {

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"hash"
 	"io"
+	"slices"
 )
 
 const (
@@ -35,6 +36,9 @@ func (t *Table) entry(file int, stripe int64) []byte {
 func (t *Table) knows(file int, stripe int64) bool {
 	return t.known[(stripe*int64(t.l.width)+int64(file))/perBlock]
 }
+
+// all reports whether every checksum was read.
+func (t *Table) all() bool { return !slices.Contains(t.known, false) }
 
 // block gives a block as it stands in a parity file: checksums, then one of them, of the
 // place and of the head, so that a block never passes for that of another group.
