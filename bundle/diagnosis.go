@@ -26,6 +26,7 @@ type diagnosis struct {
 	faulty   map[string]bool
 	small    map[string][]byte // what the small files must be, those in copy too; without those that are lost
 	origin   map[string]string // what each of them is rebuilt from
+	bound    map[string]bool   // which files the seals and extras.json name; made when it is asked for
 	groups   surveyed          // those with files at fault
 	remedies []Remedy          // of each file at fault, in order
 }
@@ -35,6 +36,7 @@ type surveyed struct {
 	parity  *seal.Parity
 	numbers []int            // where they stand in it
 	surveys []*parity.Survey // of each
+	group   map[string]int   // which of them each file is in
 	from    holders          // which has their files
 }
 
@@ -132,7 +134,7 @@ func (d *diagnosis) twin(name string, body []byte, second bool) {
 
 // survey looks for the bad shards of all groups with files at fault.
 func survey(ctx context.Context, p *seal.Parity, from holders, whole func(name string) bool, progress func(int64)) (found surveyed, err error) {
-	found = surveyed{parity: p, from: from}
+	found = surveyed{parity: p, from: from, group: map[string]int{}}
 	for i, g := range p.Groups {
 		if !slices.ContainsFunc(slices.Concat(g.Data, g.Parity), func(f seal.File) bool { return !whole(f.Name) }) {
 			continue
@@ -140,6 +142,9 @@ func survey(ctx context.Context, p *seal.Parity, from holders, whole func(name s
 		s, err := parity.Look(ctx, parity.GroupOf(*p, i), from, whole, progress)
 		if err != nil {
 			return found, err
+		}
+		for _, f := range slices.Concat(g.Data, g.Parity) {
+			found.group[f.Name] = len(found.surveys)
 		}
 		found.numbers, found.surveys = append(found.numbers, i), append(found.surveys, s)
 	}
@@ -188,7 +193,13 @@ func (d *diagnosis) binds(name string) bool {
 	case seal.BundleName:
 		return d.isLast()
 	}
-	return slices.ContainsFunc(d.files(), func(f seal.File) bool { return f.Name == original })
+	if d.bound == nil { // a drive that is lost asks for each of its files
+		d.bound = map[string]bool{}
+		for _, f := range d.files() {
+			d.bound[f.Name] = true
+		}
+	}
+	return d.bound[original]
 }
 
 // remedyByParity says what can be done about a segment or a parity file.
@@ -201,10 +212,8 @@ func (d *diagnosis) remedyByParity(name string) Remedy {
 	case d.groups.parity == nil:
 		return Remedy{File: name, Lost: "the bundle has no parity files"}
 	}
-	for i, s := range d.groups.surveys {
-		if g := d.groups.parity.Groups[d.groups.numbers[i]]; slices.ContainsFunc(slices.Concat(g.Data, g.Parity), func(f seal.File) bool { return f.Name == name }) {
-			return rebuiltFrom(name, g, s)
-		}
+	if i, ok := d.groups.group[name]; ok {
+		return rebuiltFrom(name, d.groups.parity.Groups[d.groups.numbers[i]], d.groups.surveys[i])
 	}
 	return Remedy{File: name, Lost: "no parity file is of it"}
 }

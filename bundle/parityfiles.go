@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"slices"
 
 	"github.com/satchel-airgap/satchel/bundle/internal/media"
 	"github.com/satchel-airgap/satchel/bundle/internal/parity"
@@ -23,10 +24,9 @@ func alone(s *driveDir) holders { return holders{drives: map[int]*driveDir{1: s}
 // across says which of the drives has which files.
 func across(drives map[int]*driveDir, p seal.Parity) holders {
 	h := holders{drives, map[string]int{}}
-	for number := 1; number <= seal.MaxDrives; number++ {
-		data, files := p.On(number)
-		for _, f := range append(data, files...) {
-			h.of[f.Name] = number
+	for _, g := range p.Groups {
+		for i, f := range slices.Concat(g.Data, g.Parity) {
+			h.of[f.Name] = g.Drives[i]
 		}
 	}
 	return h

@@ -205,12 +205,11 @@ func (r *Repair) writeSmall(dir *media.Dir, wanted func(string) bool) error {
 
 // Remedy is that of a file, the zero value if nothing is wrong with it.
 func (r *Repair) Remedy(name string) Remedy {
-	for _, m := range r.Remedies {
-		if m.File == name {
-			return m
-		}
+	i, ok := slices.BinarySearchFunc(r.Remedies, name, func(m Remedy, name string) int { return strings.Compare(m.File, name) })
+	if !ok {
+		return Remedy{}
 	}
-	return Remedy{}
+	return r.Remedies[i]
 }
 
 // confirm reads the bundle again: what was to be repaired is as it was. Where nothing is lost,

@@ -199,10 +199,13 @@ func (s *seals) chooseExtras() error {
 
 // disagreement counts the files that are not what an extras.json says of them.
 func (s *driveDir) disagreement(extras seal.Extras) (n int) {
-	var parity []seal.File // as parity.json has them, if that is what it must be
+	var parity map[seal.File]bool // as parity.json has them, if that is what it must be
 	for _, body := range s.both(seal.ParityName) {
 		if p, err := seal.ParseParity(body); err == nil && slices.Contains(extras.Files, seal.FileOf(seal.ParityName, body)) {
-			parity = p.Files()
+			parity = map[seal.File]bool{}
+			for _, f := range p.Files() {
+				parity[f] = true
+			}
 		}
 	}
 	for _, f := range extras.Files {
@@ -210,7 +213,7 @@ func (s *driveDir) disagreement(extras seal.Extras) (n int) {
 		if !seal.IsParityFile(f.Name) {
 			ok = slices.ContainsFunc(s.both(f.Name), func(body []byte) bool { return seal.FileOf(f.Name, body) == f })
 		} else if parity != nil {
-			ok = slices.Contains(parity, f)
+			ok = parity[f]
 		}
 		if !ok {
 			n++
