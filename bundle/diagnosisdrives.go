@@ -61,6 +61,9 @@ func diagnoseDrives(ctx context.Context, drives []*driveDir, of int, progress fu
 	return all, nil
 }
 
+// tooManyAway is why a drive cannot be made anew where more are not here than may be lost. They may be elsewhere.
+const tooManyAway = "too many drives are not here"
+
 // lookForLost makes the small files of drives that are not here.
 func (all *drivesDiagnosis) lookForLost(across *acrossDrives) {
 	missing := across.of - len(across.drives)
@@ -68,7 +71,7 @@ func (all *drivesDiagnosis) lookForLost(across *acrossDrives) {
 		switch {
 		case across.drives[number] != nil:
 		case missing > protectionOf(across.parity).Whole:
-			all.why[number] = "too many drives are not here"
+			all.why[number] = tooManyAway
 		default:
 			d, err := across.anew(number)
 			if err != nil {

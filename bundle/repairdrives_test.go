@@ -192,6 +192,9 @@ func TestRepairOneAcross(t *testing.T) {
 	if err := errors.Join(set.InPlace(context.Background(), nil), set.Close()); !isA[*RepairError](err) && len(files(t, dirs[0])) < len(whole[0]) {
 		t.Errorf("not all is whole: %v", err)
 	}
+	if rep, err := Verify(context.Background(), dirs[:2], VerifyOptions{}); err == nil || len(rep.Beyond) != 1 || rep.Beyond[0].Number != 3 || len(rep.Rebuildable) > 0 {
+		t.Errorf("the last drive cannot be made anew, and that is not said: %+v, %v", rep, err)
+	}
 	write(t, dirs[0], whole[0])
 	put(t, dirs[0], segment, nil)
 	rep, err := Verify(context.Background(), dirs, VerifyOptions{})

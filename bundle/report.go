@@ -36,6 +36,7 @@ type Report struct {
 	Drives            []DriveReport // that were looked at, by number; nil for a bundle of one drive
 	Away              []DriveLabel  // that were not looked at
 	Rebuildable       []DriveLabel  // those of them that can be made anew from parity
+	Beyond            []LostDrive   // those that cannot, or not all of it, although parity goes across the drives
 }
 
 // DriveReport is what [Verify] found of one drive of several. Its number is 0 if nothing says which drive it is.
@@ -288,8 +289,12 @@ func (o *opened) verify(ctx context.Context, opts VerifyOptions) (r *Report, fou
 		if !slices.ContainsFunc(r.Drives, func(d DriveReport) bool { return d.Number == name.Number }) {
 			r.Away = append(r.Away, name)
 		}
-		if all.away[name.Number] != nil && all.why[name.Number] == "" {
+		switch why := all.why[name.Number]; {
+		case all.here[name.Number] != nil:
+		case all.away[name.Number] != nil && why == "":
 			r.Rebuildable = append(r.Rebuildable, name)
+		case why != "" && why != tooManyAway && r.Protection.Whole > 0:
+			r.Beyond = append(r.Beyond, LostDrive{name, why})
 		}
 	}
 	if found == nil && len(r.Away) > 0 && len(r.Drives) > 1 {

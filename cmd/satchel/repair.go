@@ -96,6 +96,8 @@ type repairReport struct {
 	Rebuilt     *oneDrive          `json:"rebuilt,omitempty"` // the drive that is in the directory To
 
 	NotEncrypted bool `json:"notEncrypted,omitempty"`
+
+	wholeHere bool // every byte of the drives that are here is as it was written now
 }
 
 // repairedDrive is one drive of several.
@@ -109,9 +111,10 @@ type repairedDrive struct {
 
 // lostDrive is a drive that is not here.
 type lostDrive struct {
-	Drive int    `json:"drive"`
-	Label string `json:"label"`
-	Lost  string `json:"lost,omitempty"` // why it cannot be made anew from the others
+	Drive  int    `json:"drive"`
+	Label  string `json:"label"`
+	Lost   string `json:"lost,omitempty"`   // why it cannot be made anew from the others, or not all of it
+	Partly bool   `json:"partly,omitempty"` // what is left of it can
 }
 
 // repairEnd is what repair prints for machines.
@@ -201,7 +204,8 @@ func (a *app) repair(ctx context.Context, o repairOptions, dirs []string, want b
 
 // reportRepair is what is known before anything is written.
 func reportRepair(set *bundle.RepairSet) *repairReport {
-	rep := &repairReport{Bundle: set.Bundle, Faults: []faultReport{}, Remedies: []remedyReport{}, Whole: !set.Damaged() && set.Unfinished() == nil && len(set.Away)+len(set.Lost) == 0}
+	rep := &repairReport{Bundle: set.Bundle, Faults: []faultReport{}, Remedies: []remedyReport{}, wholeHere: !set.Damaged() && set.Unfinished() == nil}
+	rep.Whole = rep.wholeHere && len(set.Away)+len(set.Lost) == 0
 	for _, r := range set.Drives {
 		rep.Dir, rep.Fingerprint, rep.NotEncrypted = r.Dir, cmp.Or(r.Fingerprint, rep.Fingerprint), r.Plain
 		one := repairedDrive{Drive: r.Drive.Number, Label: r.Label(), Dir: r.Dir, Faults: []faultReport{}, Remedies: []remedyReport{}}
@@ -213,10 +217,14 @@ func reportRepair(set *bundle.RepairSet) *repairReport {
 		}
 	}
 	for _, r := range set.Away {
-		rep.NotHere = append(rep.NotHere, lostDrive{Drive: r.Drive.Number, Label: r.Label()})
+		d := lostDrive{Drive: r.Drive.Number, Label: r.Label()}
+		if list := lostOf(r); len(list) > 0 {
+			d.Partly, d.Lost = true, fmt.Sprintf("%s of it, such as %s: %s", text.Count(len(list), "file", "files"), list[0].File, list[0].Lost)
+		}
+		rep.NotHere = append(rep.NotHere, d)
 	}
 	for _, d := range set.Lost {
-		rep.NotHere = append(rep.NotHere, lostDrive{d.Number, d.Label(), d.Why})
+		rep.NotHere = append(rep.NotHere, lostDrive{Drive: d.Number, Label: d.Label(), Lost: d.Why})
 	}
 	return rep
 }
@@ -254,7 +262,8 @@ func (a *app) doRepair(ctx context.Context, o repairOptions, set *bundle.RepairS
 	if err != nil && !as[*bundle.RepairError](err) && !notEnded(err) {
 		return err
 	}
-	rep.Repaired, rep.Whole = true, err == nil && len(set.Away)+len(set.Lost) == 0
+	rep.Repaired, rep.wholeHere = true, err == nil
+	rep.Whole = rep.wholeHere && len(set.Away)+len(set.Lost) == 0
 	for _, r := range set.Drives {
 		err = errors.Join(err, bundle.Release(r.Dir))
 	}
@@ -326,7 +335,7 @@ func notHere(set *bundle.RepairSet) error {
 	for _, r := range set.Away {
 		e.Drives = append(e.Drives, r.Drive)
 	}
-	e.anew = len(set.Lost) == 0
+	e.anew = len(set.Lost) == 0 && !slices.ContainsFunc(set.Away, func(r *bundle.Repair) bool { return len(lostOf(r)) > 0 })
 	for _, d := range set.Lost {
 		e.Drives = append(e.Drives, d.DriveLabel)
 	}
@@ -345,9 +354,9 @@ func (e *notHereError) Unwrap() error { return e.AwayError }
 // Hint says what to do now.
 func (e *notHereError) Hint() string {
 	if e.anew {
-		return "if it is lost, the same command with --to DIR makes it anew, in a new or empty directory; else " + e.AwayError.Hint()
+		return "if it is lost, satchel repair --to NEW and the directories of the others make it anew, in NEW, a new or empty directory"
 	}
-	return e.AwayError.Hint()
+	return "" // that of the drives that are away is given
 }
 
 // notInPlace adds what to do where the drive does not take what was rebuilt.
@@ -470,6 +479,8 @@ func printRepair(w io.Writer, r *repairReport) error {
 		switch {
 		case r.Rebuilt != nil && r.Rebuilt.Drive == d.Drive:
 			p.done(r.Rebuilt.Remedies, ofDrive(d.Drive))
+		case d.Partly:
+			p.printf("LOST         drive %d, %s: %s (satchel repair --to DIR writes the rest of it)\n", d.Drive, d.Label, d.Lost)
 		case d.Lost != "":
 			p.printf("not here     drive %d, %s (it cannot be made anew: %s)\n", d.Drive, d.Label, d.Lost)
 		default:
@@ -487,6 +498,10 @@ func printRepair(w io.Writer, r *repairReport) error {
 		p.printf("every byte of it is as it was written\n")
 	case r.Whole:
 		p.printf("every byte is as it was written\n")
+	case r.wholeHere && r.To == "" && len(r.Drives) == 1:
+		p.printf("every byte of this drive is as it was written\n")
+	case r.wholeHere && r.To == "":
+		p.printf("every byte of these drives is as it was written\n")
 	}
 	return p.err
 }

@@ -72,6 +72,7 @@ type verifyReport struct {
 	Drives       []oneDrive         `json:"drives,omitempty"`            // of a bundle on several: those that were looked at
 	NotLookedAt  []oneDrive         `json:"notLookedAt,omitempty"`       // those that were not
 	Rebuildable  []oneDrive         `json:"rebuildable,omitempty"`       // of these, those that satchel repair can make anew from the others
+	Beyond       []lostDrive        `json:"notRebuildable,omitempty"`    // those that it cannot, although parity goes across the drives
 	Problem      string             `json:"problem,omitempty"`           // of several bundles: what is wrong with this one
 	Supplements  string             `json:"supplements,omitempty"`       // it is a supplement: the bundle of which it has what that has lost
 
@@ -205,6 +206,12 @@ func (a *app) verify(ctx context.Context, dirs []string, want bundle.Wanted) (*v
 	}
 	for _, d := range r.Rebuildable {
 		rep.Rebuildable = append(rep.Rebuildable, driveOf(d))
+	}
+	for _, d := range r.Beyond {
+		rep.Beyond = append(rep.Beyond, lostDrive{Drive: d.Number, Label: d.Label(), Lost: d.Why})
+	}
+	if away, ok := errors.AsType[*bundle.AwayError](verr); ok && len(r.Rebuildable) == len(r.Away) {
+		verr = &notHereError{away, true}
 	}
 	var damage *bundle.DamageError
 	if errors.As(verr, &damage) {
@@ -364,5 +371,8 @@ func printDrives(p *printer, r verifyReport) {
 	}
 	for _, d := range r.Rebuildable {
 		p.printf("repairable   drive %d, the whole of it, from the others (by satchel repair --to DIR)\n", d.Drive)
+	}
+	for _, d := range r.Beyond {
+		p.printf("LOST         drive %d, if it does not come back: not all of it can be made anew (%s)\n", d.Drive, d.Lost)
 	}
 }
