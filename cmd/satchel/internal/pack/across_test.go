@@ -44,4 +44,7 @@ func TestPackAcross(t *testing.T) {
 	if r, err := bundle.Verify(t.Context(), []string{o.Dir}, bundle.VerifyOptions{}); err == nil || fmt.Sprint(r.Rebuildable) != fmt.Sprint(r.Away) || len(r.Away) != 1 {
 		t.Errorf("without drive 2: %+v, %v", r, err)
 	}
+	if again, err := pack.Run(t.Context(), o); err != nil || again.Fingerprint != done.Fingerprint {
+		t.Errorf("again without drive 2: %+v, %v", again, err)
+	}
 }

@@ -17,8 +17,8 @@ func (p *packing) parityOf(b bundle.SealedError, dirs []string, away int) (acros
 		return false, nil
 	}
 	for _, dir := range dirs {
-		if own, _, err := bundle.HasParity(dir); own || err != nil {
-			return false, err
+		if own, across, err := bundle.HasParity(dir); own || across || err != nil {
+			return across, err
 		}
 	}
 	return b.Across || away == 0 && bundle.AcrossDrives(ratio, len(dirs)), nil
