@@ -260,12 +260,26 @@ func TestRepairLost(t *testing.T) {
 	s.write(t, "s-50-00001.age", []byte("of somebody else"))
 	r, err := s.repair(t, "", Wanted{})
 	lost, ok := errors.AsType[*RepairError](err)
-	if want := []string{"README.txt", "SHA256SUMS", "copy/key-1.age", "key-1.age", segs[0], "s-50-00001.age"}; !ok || !slices.Equal(lost.Files, want) {
+	if want := []string{"README.txt", "copy/key-1.age", "key-1.age", segs[0], "s-50-00001.age"}; !ok || !slices.Equal(lost.Files, want) {
 		t.Errorf("%v; %+v; want %v", err, r, want)
 	}
 	after := files(t, s.drive)
 	if string(after["copy/index.age"]) != string(s.whole["index.age"]) || string(after["key-1.age"]) != "rubbish" {
 		t.Error("what could be repaired was not, or else was touched")
+	}
+}
+
+// TestRepairKeyLost: where a key file is lost with its copy, README.txt and SHA256SUMS are not called lost.
+func TestRepairKeyLost(t *testing.T) {
+	t.Parallel()
+	s := newSealed(t, false)
+	for _, name := range []string{"key-1.age", "copy/key-1.age"} {
+		s.put(t, name, []byte("rubbish"))
+	}
+	_, err := s.repair(t, "", Wanted{})
+	lost, ok := errors.AsType[*RepairError](err)
+	if want := []string{"copy/key-1.age", "key-1.age"}; !ok || !slices.Equal(lost.Files, want) {
+		t.Errorf("%v; want %v", err, want)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io/fs"
 	"slices"
+	"strings"
 
 	"github.com/satchel-airgap/satchel/bundle/internal/keys"
 	"github.com/satchel-airgap/satchel/bundle/internal/seal"
@@ -50,9 +51,7 @@ func (v *verification) checkDerived(ctx context.Context) {
 		f, err = now.derive()
 	}
 	if err != nil {
-		for _, name := range []string{seal.ReadmeName, seal.SumsName, seal.CopyDir + "/" + seal.ExtrasName} {
-			v.fault(name, "cannot be checked: "+err.Error())
-		}
+		v.checkByNames(ctx, now, err)
 		return
 	}
 	if string(f.extras) != string(v.bodies[seal.ExtrasName]) {
@@ -82,6 +81,39 @@ func (v *verification) checkDerived(ctx context.Context) {
 	v.compare(ctx, readmes...)
 	v.compare(ctx, sums...)
 	v.compare(ctx, extras...)
+}
+
+// checkByNames checks what is derived where a key file or a signature is lost with its copy: SHA256SUMS
+// follows from names and checksums alone, and has that of README.txt.
+func (v *verification) checkByNames(ctx context.Context, now smallFiles, lost error) {
+	extras := seal.FileOf(seal.ExtrasName, v.bodies[seal.ExtrasName])
+	v.compare(ctx, copyOf(extras))
+	found, err := v.dir.ReadFile(seal.SumsName, seal.MaxSize)
+	found = unixLines(found)
+	readme := seal.File{Name: seal.ReadmeName}
+	for line := range strings.Lines(string(found)) {
+		if sum, name, _ := strings.Cut(strings.TrimSuffix(line, "\n"), "  "); name == seal.ReadmeName {
+			readme.SHA256 = sum
+		}
+	}
+	bound := slices.Concat(now.sealed, v.extras.Files, []seal.File{extras})
+	if sums := seal.Sums(slices.Concat(now.segments, bound, copiesOf(bound), []seal.File{readme})); err != nil || string(found) != string(sums) {
+		v.fault(seal.ReadmeName, "cannot be checked: "+lost.Error())
+		v.fault(seal.SumsName, "cannot be checked: "+lost.Error())
+		return
+	}
+	v.compare(ctx, seal.FileOf(seal.SumsName, found))
+	switch body, err := v.readFile(seal.ReadmeName, seal.MaxSize); {
+	case missing(err):
+		v.fault(seal.ReadmeName, "is missing")
+	case err != nil:
+		v.fault(seal.ReadmeName, "cannot be read: "+err.Error())
+	case seal.Sum(body) != readme.SHA256:
+		v.fault(seal.ReadmeName, "differs from what it must be")
+	default:
+		v.files++
+		v.bytes += int64(len(body))
+	}
 }
 
 // signedLater is what a signing that was interrupted was to make of the small files, nil if

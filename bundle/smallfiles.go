@@ -61,15 +61,21 @@ func (s smallFiles) derive() (f derivedFiles, err error) {
 	}
 	bound := append(slices.Clone(s.sealed), extras.Files...)
 	bound = append(bound, seal.FileOf(seal.ExtrasName, f.extras))
-	for _, b := range bound {
-		if !seal.IsParityFile(b.Name) {
-			f.copies = append(f.copies, copyOf(b))
-		}
-	}
+	f.copies = copiesOf(bound)
 	list := slices.Concat(s.segments, bound, f.copies, []seal.File{seal.FileOf(seal.ReadmeName, f.readme)})
 	f.sums = seal.Sums(list)
 	f.all = append(list, seal.FileOf(seal.SumsName, f.sums))
 	return f, nil
+}
+
+// copiesOf are the copies of small files; of parity files there are none.
+func copiesOf(bound []seal.File) (list []seal.File) {
+	for _, b := range bound {
+		if !seal.IsParityFile(b.Name) {
+			list = append(list, copyOf(b))
+		}
+	}
+	return list
 }
 
 // added are the features that extras.json needs.
