@@ -85,6 +85,10 @@ func (d *diagnosis) readSmall() {
 	for name, body := range d.bodies {
 		d.twin(name, body, false)
 	}
+	if d.extrasByFiles {
+		const from = "the files that it names, as SHA256SUMS has it"
+		d.origin[seal.ExtrasName], d.origin[seal.CopyDir+"/"+seal.ExtrasName] = from, from
+	}
 	bound := append(d.driveSignatures(), d.extras.Files...)
 	if d.isLast() {
 		bound = append(bound, d.bundle.Index)

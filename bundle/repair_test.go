@@ -283,6 +283,37 @@ func TestRepairKeyLost(t *testing.T) {
 	}
 }
 
+// TestRepairExtrasFlipped: a digit of extras.json is another one and its copy is lost. That makes no key file
+// lost: what SHA256SUMS has is made anew.
+func TestRepairExtrasFlipped(t *testing.T) {
+	t.Parallel()
+	s := newSealed(t, false)
+	e, err := seal.ParseExtras(s.whole["extras.json"])
+	if err != nil {
+		t.Fatal(err)
+	}
+	digit := byte('0')
+	if e.Files[0].SHA256[9] == digit {
+		digit = '1'
+	}
+	e.Files[0].SHA256 = e.Files[0].SHA256[:9] + string(digit) + e.Files[0].SHA256[10:]
+	s.put(t, "extras.json", must(e.Marshal())(t))
+	s.put(t, "copy/extras.json", []byte("rubbish"))
+	if r, err := s.repair(t, "", Wanted{}); err != nil || len(r.Remedies) != 2 {
+		t.Errorf("%v, %+v", err, r)
+	}
+	same(t, s.drive, s.whole)
+	s.put(t, "extras.json", must(e.Marshal())(t))
+	s.put(t, "copy/extras.json", nil)
+	s.put(t, "SHA256SUMS", nil)
+	if _, err := s.repair(t, "", Wanted{}); !isA[*DamageError](err) {
+		t.Errorf("nothing tells which is right: %v", err)
+	}
+	if got := files(t, s.drive)["key-1.age"]; string(got) != string(s.whole["key-1.age"]) {
+		t.Error("a key file that is whole was touched")
+	}
+}
+
 // TestRepairUndecided: two seals that are as good as each other.
 func TestRepairUndecided(t *testing.T) {
 	t.Parallel()

@@ -177,10 +177,12 @@ func (s *seals) chooseBundle(want Wanted) ([]byte, error) {
 }
 
 // chooseExtras takes extras.json or its second copy: the one of whose files more are as it says;
-// the original where that is the same of both, as it is when a rekey was interrupted.
+// the original where that is the same of both, as it is when a rekey was interrupted. One that does
+// not agree with its files counts only if its copy or SHA256SUMS has it too: it may be what is wrong.
 func (s *seals) chooseExtras() error {
-	wrong := 0
-	for _, body := range s.both(seal.ExtrasName) {
+	wrong, both := 0, s.both(seal.ExtrasName)
+	var wrongs []seal.Extras
+	for _, body := range both {
 		extras, err := seal.ParseExtras(body)
 		if needs := asNeeds(s.dir.Path(), err); needs != nil {
 			return needs
@@ -189,12 +191,50 @@ func (s *seals) chooseExtras() error {
 			continue
 		}
 		n := s.disagreement(extras)
+		if twice := len(both) == 2 && string(both[0]) == string(both[1]); n > 0 && !twice && !s.listed(seal.ExtrasName, body) {
+			wrongs = append(wrongs, extras)
+			continue
+		}
 		better := n < wrong || n == wrong && slices.Equal(extras.Files, s.extras.Files) && s.listed(seal.ExtrasName, body)
 		if s.extras.Bundle == "" || better {
 			s.bodies[seal.ExtrasName], s.extras, wrong = body, extras, n
 		}
 	}
+	for _, extras := range wrongs {
+		if body, ok := s.extrasAnew(extras); ok && s.extras.Bundle == "" {
+			var err error
+			s.bodies[seal.ExtrasName], s.extrasByFiles = body, true
+			s.extras, err = seal.ParseExtras(body)
+			return err
+		}
+	}
 	return nil
+}
+
+// extrasAnew corrects an extras.json by the files that it names, if that gives the one that SHA256SUMS
+// has.
+func (s *driveDir) extrasAnew(extras seal.Extras) ([]byte, bool) {
+	files := map[string]seal.File{}
+	for _, body := range s.both(seal.ParityName) {
+		if p, err := seal.ParseParity(body); err == nil {
+			for _, f := range p.Files() {
+				files[f.Name] = f
+			}
+		}
+	}
+	extras.Files = slices.Clone(extras.Files)
+	for i, f := range extras.Files {
+		if right, ok := files[f.Name]; ok { // a parity file
+			extras.Files[i] = right
+			continue
+		}
+		list := s.both(f.Name)
+		if len(list) > 0 && !slices.ContainsFunc(list, func(body []byte) bool { return seal.FileOf(f.Name, body) == f }) {
+			extras.Files[i] = seal.FileOf(f.Name, list[0])
+		}
+	}
+	body, err := extras.Marshal()
+	return body, err == nil && s.listed(seal.ExtrasName, body)
 }
 
 // disagreement counts the files that are not what an extras.json says of them.
