@@ -349,6 +349,23 @@ func TestRepairUndecided(t *testing.T) {
 	}
 }
 
+// TestRepairSealFlipped: the seal is another one and its copy is lost: that is what is named.
+func TestRepairSealFlipped(t *testing.T) {
+	t.Parallel()
+	s := newSealed(t, false)
+	b, err := seal.ParseBundle(s.whole["bundle.json"])
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.Sequence = 7
+	s.put(t, "bundle.json", must(b.Marshal())(t))
+	s.put(t, "copy/bundle.json", []byte("rubbish"))
+	_, err = s.repair(t, "", Wanted{})
+	if damage, ok := errors.AsType[*DamageError](err); !ok || damage.Faults[0].File != "bundle.json" {
+		t.Errorf("%v", err)
+	}
+}
+
 // TestRepairInterrupted stops a repair after each file that it writes: the bundle is no worse,
 // and the next run completes it.
 func TestRepairInterrupted(t *testing.T) {

@@ -50,6 +50,9 @@ func (s *seals) chooseSeals(p location, want Wanted) error {
 	if err != nil {
 		return err
 	}
+	if s.extras.Bundle == "" && want.Expect == "" && s.ofOtherSeal() {
+		return s.damage(seal.BundleName, "has changed, and its second copy is damaged: extras.json, which is whole, is of another seal", nil)
+	}
 	if s.extras.Bundle == "" {
 		return s.damage(seal.ExtrasName, "and its second copy are damaged: nothing says what the key files must be", nil)
 	}
@@ -60,6 +63,15 @@ func (s *seals) chooseSeals(p location, want Wanted) error {
 		s.compareBody(name, body)
 	}
 	return nil
+}
+
+// ofOtherSeal reports whether extras.json agrees with its files, and is of another seal than the one
+// that is there.
+func (s *driveDir) ofOtherSeal() bool {
+	return slices.ContainsFunc(s.both(seal.ExtrasName), func(body []byte) bool {
+		e, err := seal.ParseExtras(body)
+		return err == nil && e.Bundle == s.drive.Bundle && e.Seal != "" && e.Seal != string(s.finger) && s.disagreement(e) == 0
+	})
 }
 
 // hadSeal reports whether extras.json is of a seal, which is not there.
