@@ -15,9 +15,10 @@ import (
 
 // Remedy says how a file of a damaged bundle becomes what it was, or why it cannot.
 type Remedy struct {
-	File string
-	From string // what it is rebuilt from; "" if it cannot be
-	Lost string // why it cannot be rebuilt; "" if it can
+	File  string
+	From  string // what it is rebuilt from; "" if it cannot be
+	Lost  string // why it cannot be rebuilt; "" if it can
+	Extra bool   // it is not of the bundle, and nothing is lost by that
 }
 
 // diagnosis is what can be done about the faults of a drive directory.
@@ -166,7 +167,7 @@ func (d *diagnosis) remedy(name string) Remedy {
 	_, segment := seal.ParseSegment(name)
 	switch {
 	case !d.binds(name):
-		return Remedy{File: name, Lost: "it is not of this bundle: if nobody needs it, delete it"}
+		return Remedy{File: name, Lost: "it is not of this bundle: if nobody needs it, delete it", Extra: true}
 	case segment || seal.IsParityFile(name):
 		return d.remedyByParity(name)
 	case seal.IsOther(name):

@@ -34,14 +34,21 @@ type Repair struct {
 type RepairError struct {
 	Dir   string
 	Files []string // that are damaged still
+	Extra []string // that are not of the bundle
 }
 
 func (e *RepairError) Error() string {
+	if len(e.Files) == 0 {
+		return fmt.Sprintf("the bundle in %s has all that it had; beside it is %s, which is not of the bundle", e.Dir, text.Some(e.Extra, 3))
+	}
 	return fmt.Sprintf("the bundle in %s is damaged still: %s cannot be rebuilt", e.Dir, text.Some(e.Files, 3))
 }
 
 // Hint says what to do now.
 func (e *RepairError) Hint() string {
+	if len(e.Files) == 0 {
+		return "delete what is not of the bundle, if nobody needs it, and verify again"
+	}
 	return "take another copy of the bundle; or have the host that packed it make a supplement, by a list of what is lost; nothing that was whole has been changed"
 }
 
@@ -104,16 +111,24 @@ func (r *Repair) Close() error { return r.d.dir.Close() }
 
 // lost gives the error of files that stay damaged, nil if there are none.
 func (r *Repair) lost(dir string) error {
-	var names []string
-	for _, m := range r.Remedies {
-		if m.Lost != "" {
-			names = append(names, m.File)
+	return LostError(dir, r.Remedies)
+}
+
+// LostError is the error of files that cannot be rebuilt, nil if all can.
+func LostError(dir string, remedies []Remedy) error {
+	e := &RepairError{Dir: dir}
+	for _, m := range remedies {
+		switch {
+		case m.Extra:
+			e.Extra = append(e.Extra, m.File)
+		case m.Lost != "":
+			e.Files = append(e.Files, m.File)
 		}
 	}
-	if names == nil {
+	if len(e.Files)+len(e.Extra) == 0 {
 		return nil
 	}
-	return &RepairError{Dir: dir, Files: names}
+	return e
 }
 
 // InPlace repairs the drive where it is. What is rebuilt is written beside what is damaged, read

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"testing"
 
@@ -260,13 +261,28 @@ func TestRepairLost(t *testing.T) {
 	s.write(t, "s-50-00001.age", []byte("of somebody else"))
 	r, err := s.repair(t, "", Wanted{})
 	lost, ok := errors.AsType[*RepairError](err)
-	if want := []string{"README.txt", "copy/key-1.age", "key-1.age", segs[0], "s-50-00001.age"}; !ok || !slices.Equal(lost.Files, want) {
+	if want := []string{"README.txt", "copy/key-1.age", "key-1.age", segs[0]}; !ok || !slices.Equal(lost.Files, want) || !slices.Equal(lost.Extra, []string{"s-50-00001.age"}) {
 		t.Errorf("%v; %+v; want %v", err, r, want)
 	}
 	after := files(t, s.drive)
 	if string(after["copy/index.age"]) != string(s.whole["index.age"]) || string(after["key-1.age"]) != "rubbish" {
 		t.Error("what could be repaired was not, or else was touched")
 	}
+}
+
+// TestRepairExtra: a file that is not of the bundle is no damage of it, and nothing else is called so.
+func TestRepairExtra(t *testing.T) {
+	t.Parallel()
+	s := newSealed(t, false)
+	s.write(t, "s-50-00001.age", []byte("of somebody else"))
+	_, err := s.repair(t, "", Wanted{})
+	if e, ok := errors.AsType[*RepairError](err); !ok || len(e.Files) > 0 || len(e.Extra) != 1 || !strings.Contains(e.Error(), "has all that it had") {
+		t.Errorf("%v", err)
+	}
+	if err := os.Remove(filepath.Join(s.drive, "s-50-00001.age")); err != nil {
+		t.Fatal(err)
+	}
+	same(t, s.drive, s.whole)
 }
 
 // TestRepairKeyLost: where a key file is lost with its copy, README.txt and SHA256SUMS are not called lost.

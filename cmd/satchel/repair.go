@@ -311,13 +311,7 @@ func canRepair(set *bundle.RepairSet) bool {
 // lostError says that nothing of what is damaged can be rebuilt.
 func lostError(set *bundle.RepairSet) (err error) {
 	for _, r := range set.Drives {
-		if list := lostOf(r); len(list) > 0 {
-			e := &bundle.RepairError{Dir: r.Dir}
-			for _, m := range list {
-				e.Files = append(e.Files, m.File)
-			}
-			err = cmp.Or(err, error(e))
-		}
+		err = cmp.Or(err, bundle.LostError(r.Dir, r.Remedies))
 	}
 	return err
 }
@@ -434,9 +428,12 @@ func ofDrive(number int) string {
 // remedies prints what can be done about each file; of says which drive it is on.
 func (p *printer) remedies(list []remedyReport, of string) {
 	for _, m := range list {
-		if m.Lost != "" {
+		switch {
+		case m.Extra:
+			p.printf("extra        %s%s (%s)\n", of, m.File, m.Lost)
+		case m.Lost != "":
 			p.printf("LOST         %s%s (%s)\n", of, m.File, m.Lost)
-		} else {
+		default:
 			p.printf("repairable   %s%s (by satchel repair, from %s)\n", of, m.File, m.From)
 		}
 	}
@@ -445,9 +442,12 @@ func (p *printer) remedies(list []remedyReport, of string) {
 // done prints what was done about each file.
 func (p *printer) done(list []remedyReport, of string) {
 	for _, m := range list {
-		if m.Lost != "" {
+		switch {
+		case m.Extra:
+			p.printf("extra        %s%s (%s)\n", of, m.File, m.Lost)
+		case m.Lost != "":
 			p.printf("LOST         %s%s (%s)\n", of, m.File, m.Lost)
-		} else {
+		default:
 			p.printf("rebuilt      %s%s (from %s)\n", of, m.File, m.From)
 		}
 	}

@@ -80,9 +80,10 @@ type verifyReport struct {
 }
 
 type remedyReport struct {
-	File string `json:"file"`
-	From string `json:"from,omitempty"` // what repair rebuilds it from
-	Lost string `json:"lost,omitempty"` // why it cannot
+	File  string `json:"file"`
+	From  string `json:"from,omitempty"`  // what repair rebuilds it from
+	Lost  string `json:"lost,omitempty"`  // why it cannot
+	Extra bool   `json:"extra,omitempty"` // it is not of the bundle
 }
 
 func remedies(list []bundle.Remedy) (reports []remedyReport) {
