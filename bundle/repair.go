@@ -160,7 +160,7 @@ func (r *Repair) hold() (unlock func() error, err error) {
 		return nil, err
 	}
 	if err = r.d.dir.Probe(); err == nil {
-		err = r.checkRoom(r.Dir, r.largestGroup())
+		err = r.checkRoom(r.Dir, r.growth)
 	}
 	if err != nil {
 		return nil, errors.Join(err, unlock())
@@ -168,34 +168,47 @@ func (r *Repair) hold() (unlock func() error, err error) {
 	return unlock, nil
 }
 
-// checkRoom refuses a directory that has not enough room.
-func (r *Repair) checkRoom(dir string, need int64) error {
+// checkRoom refuses a directory that has not enough room for what needed says, with clusters of a size.
+func (r *Repair) checkRoom(dir string, needed func(cluster int64) int64) error {
 	room, err := SpaceOf(dir)
-	if err != nil || room.Unknown || need == 0 {
+	if err != nil || room.Unknown {
 		return err
 	}
+	need := needed(room.Cluster)
+	if need == 0 {
+		return nil
+	}
 	if need += 4 << 20; need > room.Free { // and small files
-		return &SpaceError{Dir: dir, Need: need, Free: room.Free, MustHold: true}
+		return &SpaceError{Dir: dir, Need: need, Free: room.Free, Cluster: room.Cluster, MustHold: true}
 	}
 	return nil
 }
 
-// largestGroup is the most that stands beside damaged files at a time.
-func (r *Repair) largestGroup() (most int64) {
+// growth is the most that a repair in place takes: what is missing of files, and of one group the
+// damaged ones, beside which those that are rebuilt stand until they have their names.
+func (r *Repair) growth(cluster int64) int64 {
 	own := map[string]bool{}
 	for _, f := range r.d.files() {
 		own[f.Name] = true
 	}
+	var grows, beside int64
 	for _, s := range r.d.groups.surveys {
-		n := int64(0)
+		replaced := int64(0)
 		for _, f := range slices.Concat(s.Damaged(), s.DamagedParity()) {
-			if own[f.Name] {
-				n += f.Size
+			if !own[f.Name] || r.Remedy(f.Name).From == "" {
+				continue
 			}
+			size, err := r.d.dir.Stat(f.Name)
+			if err != nil {
+				size = 0 // it is missing, or counts as if it was
+			}
+			old := roundUp(size, cluster)
+			grows += max(0, roundUp(f.Size, cluster)-old)
+			replaced += min(roundUp(f.Size, cluster), old)
 		}
-		most = max(most, n)
+		beside = max(beside, replaced)
 	}
-	return most
+	return grows + beside
 }
 
 // writeSmall writes the small files that wanted names, the seals last.

@@ -270,6 +270,45 @@ func TestRepairLost(t *testing.T) {
 	}
 }
 
+// TestRepairRoom: the room that a repair in place takes is that of all missing files, and of the damaged ones of
+// one group.
+func TestRepairRoom(t *testing.T) {
+	t.Parallel()
+	s := newSealed(t, false)
+	s.protect(t, "1/2")
+	segs := segmentFiles(t, s.drive)
+	const cluster = 4096
+	var all, most int64
+	for _, name := range segs[:2] { // neighbours are in different groups
+		n := roundUp(int64(len(s.whole[name])), cluster)
+		all, most = all+n, max(most, n)
+	}
+	for _, missing := range []bool{false, true} {
+		for _, name := range segs[:2] {
+			body := slices.Clone(s.whole[name])
+			body[7] ^= 1
+			if missing {
+				body = nil
+			}
+			s.put(t, name, body)
+		}
+		r, err := FindRepair(context.Background(), s.drive, Wanted{}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := most
+		if missing {
+			want = all
+		}
+		if got := r.growth(cluster); got != want {
+			t.Errorf("missing %t: %d, want %d", missing, got, want)
+		}
+		if err := r.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 // TestRepairExtra: a file that is not of the bundle is no damage of it, and nothing else is called so.
 func TestRepairExtra(t *testing.T) {
 	t.Parallel()

@@ -23,7 +23,7 @@ func (r *Repair) Into(ctx context.Context, to string, progress func(int64)) (err
 		return err
 	}
 	defer func() { err = errors.Join(err, dst.dir.Close()) }()
-	if err := r.checkRoom(to, r.lacking(dst)); err != nil {
+	if err := r.checkRoom(to, func(cluster int64) int64 { return r.lacking(dst, cluster) }); err != nil {
 		return err
 	}
 	for _, f := range r.d.files() { // all of a drive that is lost are at fault
@@ -138,10 +138,10 @@ func (r *Repair) sameFile(ctx context.Context, to *driveDir, name string) (bool,
 }
 
 // lacking is how many bytes the target still needs.
-func (r *Repair) lacking(dst *driveDir) (n int64) {
+func (r *Repair) lacking(dst *driveDir, cluster int64) (n int64) {
 	for _, f := range r.d.files() {
 		if size, err := dst.dir.Stat(f.Name); err != nil || size != f.Size {
-			n += f.Size
+			n += roundUp(f.Size, cluster)
 		}
 	}
 	return n
