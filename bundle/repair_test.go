@@ -270,6 +270,33 @@ func TestRepairLost(t *testing.T) {
 	}
 }
 
+// TestRepairChanging: a file that was whole is damaged before the repair: what depends on it is lost, and
+// the other groups are repaired.
+func TestRepairChanging(t *testing.T) {
+	t.Parallel()
+	s := newSealed(t, false)
+	s.protect(t, "1/2")
+	p, err := seal.ParseParity(s.whole[seal.ParityName])
+	if err != nil || len(p.Groups) < 2 || len(p.Groups[0].Data) < 2 {
+		t.Fatal(len(p.Groups), err)
+	}
+	lost, other := p.Groups[0].Data[0].Name, p.Groups[1].Data[0].Name
+	s.put(t, lost, nil)
+	s.put(t, other, nil)
+	r, err := FindRepair(context.Background(), s.drive, Wanted{}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.put(t, p.Groups[0].Data[1].Name, nil)
+	err = errors.Join(r.InPlace(context.Background(), nil), r.Close())
+	if !isA[*DamageError](err) && !isA[*RepairError](err) || r.Remedy(lost).Lost == "" {
+		t.Errorf("%v, %+v", err, r.Remedies)
+	}
+	if got := files(t, s.drive)[other]; string(got) != string(s.whole[other]) {
+		t.Error("the other group was not repaired")
+	}
+}
+
 // TestRepairRoom: the room that a repair in place takes is that of all missing files, and of the damaged ones of
 // one group.
 func TestRepairRoom(t *testing.T) {

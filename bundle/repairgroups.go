@@ -6,6 +6,8 @@ import (
 	"encoding/hex"
 	"errors"
 	"io"
+	"maps"
+	"slices"
 
 	"github.com/satchel-airgap/satchel/bundle/internal/media"
 	"github.com/satchel-airgap/satchel/bundle/internal/parity"
@@ -81,7 +83,7 @@ func (r rebuilding) rebuildShards(ctx context.Context, s *parity.Survey, progres
 		return nil
 	}
 	if err := s.Rebuild(ctx, r.from, outs, progress); err != nil {
-		return r.from.asDamage(err)
+		return r.failGroup(err, slices.Collect(maps.Keys(outs)))
 	}
 	for len(list) > 0 {
 		b := list[0]
@@ -96,6 +98,19 @@ func (r rebuilding) rebuildShards(ctx context.Context, s *parity.Survey, progres
 		if err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// failGroup notes that files of a group cannot be rebuilt after all, because one that was whole is not any
+// more. Any other error ends the repair.
+func (r rebuilding) failGroup(err error, names []string) error {
+	changed, ok := errors.AsType[*parity.ChangedError](err)
+	if !ok {
+		return err
+	}
+	for _, name := range names {
+		r.fail(name, "it takes "+changed.Name+", which has changed since it was read, or cannot be read any more")
 	}
 	return nil
 }
@@ -153,7 +168,13 @@ func (r rebuilding) writeParity(ctx context.Context, s *parity.Survey, g parity.
 		return nil
 	}
 	if _, err := parity.Write(ctx, g, r.from, outs, progress); err != nil {
-		return r.from.asDamage(err)
+		var names []string
+		for i, f := range files {
+			if f != nil {
+				names = append(names, g.Parity[i].Name)
+			}
+		}
+		return r.failGroup(err, names)
 	}
 	for i, f := range files {
 		if f == nil {
