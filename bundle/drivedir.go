@@ -31,9 +31,10 @@ type driveDir struct {
 	adding        []string     // files of an interrupted [AddParity]
 	parity        *seal.Parity // nil where there is none, or none that can be read
 
-	signatures []signature // that are right
-	base       int         // how many drives a supplement has, on a drive of the damaged bundle beside it
-	second     bool        // the seal is the second copy: good enough to look for faults, and no more
+	signatures []signature       // that are right
+	base       int               // how many drives a supplement has, on a drive of the damaged bundle beside it
+	seen       map[string]string // SHA-256 of what any change of the bundle changes, before a repair read it
+	second     bool              // the seal is the second copy: good enough to look for faults, and no more
 }
 
 // number is the drive's among all that a reader knows.

@@ -159,7 +159,13 @@ func (r *Repair) hold() (unlock func() error, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if err = r.d.dir.Probe(); err == nil {
+	if !maps.Equal(r.d.seen, r.d.changing()) {
+		err = &RefusedError{Dir: r.Dir, Reason: "the bundle was changed since it was read: by a rekey, sign, parity or another repair", hint: "run the same command again"}
+	}
+	if err == nil {
+		err = r.d.dir.Probe()
+	}
+	if err == nil {
 		err = r.checkRoom(r.Dir, r.growth)
 	}
 	if err != nil {

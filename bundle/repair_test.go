@@ -297,6 +297,43 @@ func TestRepairChanging(t *testing.T) {
 	}
 }
 
+// TestRepairMeanwhile: a bundle that was changed after it was read is not repaired by what it was.
+func TestRepairMeanwhile(t *testing.T) {
+	t.Parallel()
+	s := newSealed(t, false)
+	s.put(t, "copy/index.age", nil)
+	r, err := FindRepair(context.Background(), s.drive, Wanted{}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Sign(context.Background(), s.drive, Wanted{}, []*Signer{newSigner(t, 3).Signer}, "1.2.3"); err != nil {
+		t.Logf("signing a damaged bundle: %v", err)
+		s.put(t, "extras.json", []byte("changed"))
+	}
+	if err := errors.Join(r.InPlace(context.Background(), nil), r.Close()); !isA[*RefusedError](err) {
+		t.Errorf("%v", err)
+	}
+}
+
+// TestRepairIntoItself: --to is never a drive of the bundle, whatever it is called, nor within it.
+func TestRepairIntoItself(t *testing.T) {
+	t.Parallel()
+	s := newSealed(t, false)
+	link := filepath.Join(t.TempDir(), "link")
+	if err := os.Symlink(s.drive, link); err != nil {
+		t.Fatal(err)
+	}
+	s.put(t, "index.age", nil)
+	for _, to := range []string{s.drive, link, filepath.Join(s.drive, "copy"), filepath.Join(link, "new")} {
+		if _, err := s.repair(t, to, Wanted{}); !isA[*RefusedError](err) {
+			t.Errorf("%s: %v", to, err)
+		}
+	}
+	if _, err := os.Stat(filepath.Join(s.drive, "new")); err == nil {
+		t.Error("a directory was made in the bundle")
+	}
+}
+
 // TestRepairRoom: the room that a repair in place takes is that of all missing files, and of the damaged ones of
 // one group.
 func TestRepairRoom(t *testing.T) {

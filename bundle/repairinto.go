@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"io/fs"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -18,11 +19,11 @@ import (
 // an earlier run has written there is kept. The directory is made if it is not there; a file in
 // it that is not as the repaired bundle has it is never written over: that is refused. Errors: those of [Repair.InPlace].
 func (r *Repair) Into(ctx context.Context, to string, progress func(int64)) (err error) {
-	dst, err := r.openTarget(ctx, to)
+	dst, unlock, err := r.openTarget(ctx, to)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, dst.dir.Close()) }()
+	defer func() { err = errors.Join(err, unlock(), dst.dir.Close()) }()
 	if err := r.checkRoom(to, func(cluster int64) int64 { return r.lacking(dst, cluster) }); err != nil {
 		return err
 	}
@@ -47,14 +48,24 @@ func (r *Repair) Into(ctx context.Context, to string, progress func(int64)) (err
 }
 
 // openTarget opens the directory for the repaired bundle: an empty one, or one in which an
-// earlier run has begun.
-func (r *Repair) openTarget(ctx context.Context, path string) (*driveDir, error) {
+// earlier run has begun. It is locked.
+func (r *Repair) openTarget(ctx context.Context, path string) (dst *driveDir, unlock func() error, err error) {
+	if err := r.checkApart(path); err != nil {
+		return nil, nil, err
+	}
 	if err := media.MakeDir(path); err != nil && !errors.Is(err, fs.ErrExist) {
-		return nil, err
+		return nil, nil, err
 	}
 	dir, err := media.OpenDir(path)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
+	}
+	unlock, err = dir.Lock()
+	if errors.Is(err, media.ErrLocked) {
+		err = &RefusedError{Dir: path, Reason: "another run is writing there", Busy: true, hint: waitForIt}
+	}
+	if err != nil {
+		return nil, nil, errors.Join(err, dir.Close())
 	}
 	files, others, err := dir.List(".")
 	for _, f := range files {
@@ -72,18 +83,44 @@ func (r *Repair) openTarget(ctx context.Context, path string) (*driveDir, error)
 		err = r.sameTarget(ctx, &to)
 	}
 	if err != nil {
-		return nil, errors.Join(err, dir.Close())
+		return nil, nil, errors.Join(err, unlock(), dir.Close())
 	}
-	return &to, nil
+	return &to, unlock, nil
 }
 
-// sameTarget refuses the directory of the damaged bundle, and one with a file that the repaired
+// checkApart refuses a directory that is that of a drive of the bundle, however it is named, or within it.
+func (r *Repair) checkApart(path string) error {
+	to, err := media.Real(path)
+	if err != nil {
+		return err
+	}
+	dirs := []string{r.Dir}
+	for _, d := range r.d.groups.from.drives {
+		if d != nil {
+			dirs = append(dirs, d.dir.Path())
+		}
+	}
+	for _, dir := range dirs {
+		if dir == "" { // a drive that is not here
+			continue
+		}
+		if dir, err = media.Real(dir); err != nil {
+			return err
+		}
+		switch rel, err := filepath.Rel(dir, to); {
+		case to == dir:
+			return &RefusedError{Dir: path, Reason: "the damaged bundle is there", hint: "name another directory, or repair it in place: without --to"}
+		case err == nil && filepath.IsLocal(rel):
+			return r.refuseTarget(path, "it is in the directory of the bundle")
+		}
+	}
+	return nil
+}
+
+// sameTarget refuses a directory with a file that the repaired
 // bundle does not have, or has otherwise: that may be another bundle, or a newer copy of this one.
 func (r *Repair) sameTarget(ctx context.Context, to *driveDir) error {
 	path := to.dir.Path()
-	if path == r.Dir { // it is never that of a drive that is not here
-		return &RefusedError{Dir: r.Dir, Reason: "the damaged bundle is there", hint: "name another directory, or repair it in place: without --to"}
-	}
 	body, err := to.dir.ReadFile(seal.DriveName, seal.MaxSize)
 	if err == nil && !bytes.Equal(body, r.d.bodies[seal.DriveName]) {
 		return r.refuseTarget(path, "another bundle is there")

@@ -27,10 +27,22 @@ func openToRepair(p location, want Wanted) (d *driveDir, err error) {
 		return nil, err
 	}
 	s := &seals{driveDir: &driveDir{dir: root, bodies: map[string][]byte{}}}
+	s.seen = s.changing()
 	if err := s.chooseSeals(p, want); err != nil {
 		return nil, errors.Join(err, root.Close())
 	}
 	return s.driveDir, nil
+}
+
+// changing gives the SHA-256 of the small files that any change of a sealed bundle changes, such as a rekey.
+func (s *driveDir) changing() map[string]string {
+	sums := map[string]string{}
+	for _, name := range []string{seal.ExtrasName, seal.CopyDir + "/" + seal.ExtrasName, seal.SumsName} {
+		if body, err := s.dir.ReadFile(name, seal.MaxSize); err == nil {
+			sums[name] = seal.Sum(body)
+		}
+	}
+	return sums
 }
 
 // chooseSeals takes bundle.json, then the drive.json that it binds, then extras.json, each
