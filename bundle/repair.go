@@ -190,6 +190,29 @@ func (r *Repair) checkRoom(dir string, needed func(cluster int64) int64) error {
 	return nil
 }
 
+// work is the bytes of segments and parity files that are rebuilt, or of the segments from which they are
+// computed anew.
+func (r *Repair) work() (n int64) {
+	own := map[string]bool{}
+	for _, f := range r.d.files() {
+		own[f.Name] = true
+	}
+	for i, s := range r.d.groups.surveys {
+		g := r.d.groups.parity.Groups[r.d.groups.numbers[i]]
+		wanted := func(f seal.File) bool { return own[f.Name] && r.Remedy(f.Name).From != "" }
+		if !s.HasTable() && slices.ContainsFunc(g.Parity, wanted) {
+			n += sizes(g.Data)
+			continue
+		}
+		for _, f := range slices.Concat(g.Data, g.Parity) {
+			if wanted(f) {
+				n += f.Size
+			}
+		}
+	}
+	return n
+}
+
 // growth is the most that a repair in place takes: what is missing of files, and of one group the
 // damaged ones, beside which those that are rebuilt stand until they have their names.
 func (r *Repair) growth(cluster int64) int64 {

@@ -126,6 +126,14 @@ func (s *RepairSet) Close() (err error) {
 	return err
 }
 
+// Work is how many bytes [RepairSet.InPlace] reports as it goes on.
+func (s *RepairSet) Work() (n int64) {
+	for _, r := range s.Drives {
+		n += r.work()
+	}
+	return n
+}
+
 // InPlace repairs all drives where they are: small files first, then the files of groups. See [Repair.InPlace].
 func (s *RepairSet) InPlace(ctx context.Context, progress func(int64)) error {
 	var left error // what stays damaged

@@ -258,7 +258,9 @@ func (a *app) doRepair(ctx context.Context, o repairOptions, set *bundle.RepairS
 			return &notRepairedError{&bundle.DamageError{Dir: rep.Dir, Faults: faultsOf(set)}}
 		}
 	}
-	err := notInPlace(set.InPlace(ctx, nil))
+	bar := a.Progress("repairing", 0, set.Work())
+	err := notInPlace(set.InPlace(ctx, bar.Add))
+	bar.End()
 	if err != nil && !as[*bundle.RepairError](err) && !notEnded(err) {
 		return err
 	}
