@@ -59,7 +59,7 @@ func (r *forecaster) refuse(err error) error {
 
 // addAcross counts parity files that go across all drives, and the copies of small files.
 func (r *forecaster) addAcross(parts []part, each [][]seal.File) error {
-	p, err := parity.PlanAcross(r.begin.Bundle, seal.Sum(nil), each, r.room, r.parity)
+	p, err := parity.PlanAcross(r.begin.Bundle, seal.Sum(nil), each, r.room, nil, r.parity)
 	if err != nil {
 		return r.refuse(err)
 	}
@@ -91,7 +91,7 @@ func (r *forecaster) addAcross(parts []part, each [][]seal.File) error {
 	for k, files := range each {
 		more[k] = r.oneMore(files, k)
 	}
-	upper, err := parity.PlanAcross(r.begin.Bundle, seal.Sum(nil), more, r.room, r.parity)
+	upper, err := parity.PlanAcross(r.begin.Bundle, seal.Sum(nil), more, r.room, nil, r.parity)
 	for k := range parts {
 		_, list := p.On(k + 1)
 		if _, most := upper.On(k + 1); err == nil {

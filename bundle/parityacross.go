@@ -131,8 +131,13 @@ func (s *seals) planAcross(ratio ParityRatio) (p seal.Parity, rep *ParityReport,
 	rep = &ParityReport{Dir: s.dir.Path(), Bundle: s.bundle.Bundle, Fingerprint: s.finger, Plain: s.plain()}
 	var files [][]seal.File
 	var room []int64
-	count, points := 0, map[string]bool{}
+	count, points, kept := 0, map[string]bool{}, map[string]parity.Kept{}
 	for _, d := range s.drives() {
+		for _, name := range d.adding {
+			if size, err := d.dir.Stat(name); err == nil && seal.IsParityFile(name) {
+				kept[name] = parity.Kept{Drive: d.drive.Drive, Size: size}
+			}
+		}
 		files, count = append(files, d.drive.Files), count+len(d.drive.Files)
 		n, err := d.parityRoom()
 		if err != nil {
@@ -143,7 +148,7 @@ func (s *seals) planAcross(ratio ParityRatio) (p seal.Parity, rep *ParityReport,
 	if slices.Contains(room, 0) || len(points) < len(room) {
 		room = nil // not all file systems say it, or one has several, as a staging disk does
 	}
-	p, err = parity.PlanAcross(s.bundle.Bundle, string(s.finger), files, room, ratio)
+	p, err = parity.PlanAcross(s.bundle.Bundle, string(s.finger), files, room, kept, ratio)
 	switch {
 	case errors.Is(err, parity.ErrGroups):
 		return p, nil, s.refuseParity(fmt.Sprintf("%s would make %v of its %s", ratio, err, text.Count(count, "segment", "segments")), "give more segments to a group: larger numbers in M/N")

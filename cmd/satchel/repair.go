@@ -481,6 +481,9 @@ func printRepair(w io.Writer, r *repairReport) error {
 		switch {
 		case r.Rebuilt != nil && r.Rebuilt.Drive == d.Drive:
 			p.done(r.Rebuilt.Remedies, ofDrive(d.Drive))
+			if d.Drive == r.Rebuilt.Of {
+				p.printf("signatures   of the bundle: those that it had when parity was added; one that was added later is not among them: sign it again\n")
+			}
 		case d.Partly:
 			p.printf("LOST         drive %d, %s: %s (satchel repair --to DIR writes the rest of it)\n", d.Drive, d.Label, d.Lost)
 		case d.Lost != "":

@@ -22,12 +22,19 @@ func (r Ratio) ForDrive(drives int) Ratio {
 
 func ceil(a, b int) int { return (a + b - 1) / b }
 
+// Kept is a parity file of an earlier run.
+type Kept struct {
+	Drive int // that it is on
+	Size  int64
+}
+
 // PlanAcross divides the segments of all drives into groups, and says on which drive each parity
 // file goes: of no group a drive has more files than the group has parity files. The ratio must
 // be one that [Ratio.SurvivesDrive]; a group may have fewer parity files than it says where there are fewer
 // segments. room is the bytes that each drive has for segments and parity files together, nil
-// if all have the same. The parity files have no checksums yet. Errors: [ErrGroups], [ErrSize].
-func PlanAcross(bundle, sealed string, drives [][]seal.File, room []int64, r Ratio) (seal.Parity, error) {
+// if all have the same. kept says on which drive parity files of an earlier run are: they stay there where
+// they may. The parity files have no checksums yet. Errors: [ErrGroups], [ErrSize].
+func PlanAcross(bundle, sealed string, drives [][]seal.File, room []int64, kept map[string]Kept, r Ratio) (seal.Parity, error) {
 	p := seal.Parity{Bundle: bundle, Seal: sealed, Data: r.Data}
 	most, all, count := 0, 0, 0
 	for _, files := range drives {
@@ -55,7 +62,7 @@ func PlanAcross(bundle, sealed string, drives [][]seal.File, room []int64, r Rat
 	p.Shard = shardSize(p)
 	for i := range p.Groups {
 		p.Groups[i].Group = i + 1
-		if err := place(p, i, left); err != nil {
+		if err := place(p, i, left, kept); err != nil {
 			return p, err
 		}
 	}
@@ -63,8 +70,8 @@ func PlanAcross(bundle, sealed string, drives [][]seal.File, room []int64, r Rat
 }
 
 // place gives each parity file of a group the drive that has the most room left, of those that
-// may have one more file of it.
-func place(p seal.Parity, i int, left []int64) error {
+// may have one more file of it. One that is kept has its drive before all others.
+func place(p seal.Parity, i int, left []int64, kept map[string]Kept) error {
 	g, has := &p.Groups[i], make([]int, len(left))
 	for _, drive := range g.Drives {
 		has[drive-1]++
@@ -76,18 +83,26 @@ func place(p seal.Parity, i int, left []int64) error {
 	if size > seal.MaxFileSize {
 		return ErrSize
 	}
-	for n := range g.Parity {
-		best := -1
-		for k := range left {
-			if has[k] < p.Parity && (best < 0 || left[k] > left[best]) {
-				best = k
-			}
+	on := make([]int, len(g.Parity)) // the drive of each
+	for n, f := range g.Parity {
+		if k := kept[f.Name]; k.Drive > 0 && k.Size == size && has[k.Drive-1] < p.Parity {
+			on[n], has[k.Drive-1] = k.Drive, has[k.Drive-1]+1
 		}
-		has[best]++
-		left[best] -= size
-		g.Parity[n].Size = size
-		g.Drives = append(g.Drives, best+1)
 	}
+	for n := range g.Parity {
+		if on[n] == 0 {
+			best := -1
+			for k := range left {
+				if has[k] < p.Parity && (best < 0 || left[k] > left[best]) {
+					best = k
+				}
+			}
+			on[n], has[best] = best+1, has[best]+1
+		}
+		left[on[n]-1] -= size
+		g.Parity[n].Size = size
+	}
+	g.Drives = append(g.Drives, on...)
 	return nil
 }
 

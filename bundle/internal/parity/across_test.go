@@ -28,7 +28,7 @@ func TestPlanAcross(t *testing.T) {
 		if !r.SurvivesDrive(len(drives)) {
 			r = r.ForDrive(len(drives))
 		}
-		p, err := PlanAcross("abcdefghijkl2347", seal.Sum(nil), drives, nil, r)
+		p, err := PlanAcross("abcdefghijkl2347", seal.Sum(nil), drives, nil, nil, r)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -86,7 +86,7 @@ func TestPlanAcrossRoom(t *testing.T) {
 				drives[k] = append(drives[k], seal.File{Name: seal.Segment{Lane: k, Number: i + 1}.String(), Size: 1 << 20, SHA256: seal.Sum(nil)})
 			}
 		}
-		p, err := PlanAcross("abcdefghijkl2347", seal.Sum(nil), drives, c.room, c.ratio)
+		p, err := PlanAcross("abcdefghijkl2347", seal.Sum(nil), drives, c.room, nil, c.ratio)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -99,12 +99,45 @@ func TestPlanAcrossRoom(t *testing.T) {
 			t.Errorf("%v, room %v: %v, want %v", c.segments, c.room, got, c.want)
 		}
 	}
-	if _, err := PlanAcross("abcdefghijkl2347", seal.Sum(nil), [][]seal.File{make([]seal.File, 2000), make([]seal.File, 10)}, nil, Ratio{1, 1}); !errors.Is(err, ErrGroups) {
+	if _, err := PlanAcross("abcdefghijkl2347", seal.Sum(nil), [][]seal.File{make([]seal.File, 2000), make([]seal.File, 10)}, nil, nil, Ratio{1, 1}); !errors.Is(err, ErrGroups) {
 		t.Errorf("2,000 groups: %v", err)
 	}
 	for r, want := range map[Ratio]Ratio{{2, 20}: {10, 20}, {1, 1}: {1, 1}, {2, 200}: {85, 170}} {
 		if got := r.ForDrive(3); got != want || !got.SurvivesDrive(3) {
 			t.Errorf("%s on 3 drives: %s, want %s", r, got, want)
+		}
+	}
+}
+
+// TestPlanAcrossKept: parity files that an earlier run has written stay where they are, whatever room there is
+// now.
+func TestPlanAcrossKept(t *testing.T) {
+	t.Parallel()
+	drives := make([][]seal.File, 3)
+	for k := range drives {
+		for n := range 7 {
+			name := seal.Segment{Lane: k, Number: n + 1}.String()
+			drives[k] = append(drives[k], seal.File{Name: name, Size: 1 << 20, SHA256: seal.Sum([]byte(name))})
+		}
+	}
+	plan := func(room []int64, kept map[string]Kept) seal.Parity {
+		p, err := PlanAcross("abcdefghijkl2347", seal.Sum(nil), drives, room, kept, Ratio{3, 6})
+		if err != nil {
+			t.Fatal(err)
+		}
+		asPlanned(t, fmt.Sprint(room), p, drives)
+		return p
+	}
+	first, kept := plan([]int64{90 << 20, 60 << 20, 50 << 20}, nil), map[string]Kept{}
+	for _, g := range first.Groups {
+		for n, f := range g.Parity {
+			kept[f.Name] = Kept{g.Drives[len(g.Data)+n], f.Size}
+		}
+	}
+	again := plan([]int64{50 << 20, 60 << 20, 90 << 20}, kept)
+	for i, g := range again.Groups {
+		if fmt.Sprint(g.Drives) != fmt.Sprint(first.Groups[i].Drives) {
+			t.Errorf("group %d: %v was %v", g.Group, g.Drives, first.Groups[i].Drives)
 		}
 	}
 }
