@@ -50,9 +50,9 @@ func (s *driveDir) diagnose(ctx context.Context, faults []Fault, progress func(i
 		return d, nil
 	}
 	d.readSmall()
-	if s.parity != nil && !s.parity.Across() {
+	if p := s.usableParity(); p != nil && !p.Across() {
 		var err error
-		if d.groups, err = survey(ctx, s.parity, alone(s), func(name string) bool { return !d.faulty[name] }, progress); err != nil {
+		if d.groups, err = survey(ctx, p, alone(s), func(name string) bool { return !d.faulty[name] }, progress); err != nil {
 			return nil, err
 		}
 	}

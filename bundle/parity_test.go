@@ -117,6 +117,27 @@ func TestParityInterrupted(t *testing.T) {
 	}
 }
 
+// TestParityLostMeanwhile loses a segment after an adding of parity that was interrupted in its last steps:
+// it is rebuilt from what is there, and parity can be completed.
+func TestParityLostMeanwhile(t *testing.T) {
+	t.Parallel()
+	s := newSealed(t, false)
+	before := s.whole
+	s.protect(t, "1/2")
+	names := paritySteps(s.whole)
+	for left := range 3 {
+		s.between(t, before, names[:len(names)-1-left])
+		s.put(t, segmentFiles(t, s.drive)[0], nil)
+		if r, err := s.repair(t, "", Wanted{}); !isA[*ParityError](err) || len(r.Remedies) != 1 || r.Remedies[0].From != "parity" {
+			t.Errorf("%d steps before the end: %v, %+v", left+1, err, r)
+		}
+		if _, err := AddParity(context.Background(), s.drive, Wanted{}, ParityRatio{Parity: 1, Data: 2}, "1.2.3", nil); err != nil {
+			t.Error(err)
+		}
+		same(t, s.drive, s.whole)
+	}
+}
+
 // between makes the drive what it was before, but for the names that are as they are after.
 func (s *sealed) between(t testing.TB, before map[string][]byte, names []string) {
 	t.Helper()

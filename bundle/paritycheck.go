@@ -247,12 +247,27 @@ func (v *verification) checkAddedCopy(name string) {
 
 // added is the copy of a parity.json that an interrupted [AddParity] was to add; the copy
 // comes first.
-func (v *verification) added() (body []byte, ok bool) {
-	body, err := v.dir.ReadFile(seal.CopyDir+"/"+seal.ParityName, seal.MaxSize)
+func (s *driveDir) added() (body []byte, ok bool) {
+	body, err := s.dir.ReadFile(seal.CopyDir+"/"+seal.ParityName, seal.MaxSize)
 	if err == nil {
-		_, err = v.parseParity(body)
+		_, err = s.parseParity(body)
 	}
 	return body, err == nil
+}
+
+// usableParity is the parity of a drive that has it for itself, or else what an interrupted [AddParity] has
+// left of it, whose files are all written before parity.json: what is rebuilt from that is compared with the
+// seals like all else. It is nil if there is none.
+func (s *driveDir) usableParity() *seal.Parity {
+	if s.parity != nil || s.hasParity() {
+		return s.parity
+	}
+	if body, ok := s.added(); ok {
+		if p, err := s.parseParity(body); err == nil {
+			return &p
+		}
+	}
+	return nil
 }
 
 // addedLater is what an interrupted [AddParity] was to make of the small files, nil if there
