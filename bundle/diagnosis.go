@@ -25,11 +25,11 @@ type Remedy struct {
 type diagnosis struct {
 	*driveDir
 	faulty   map[string]bool
-	small    map[string][]byte // what the small files must be, those in copy too; without those that are lost
-	origin   map[string]string // what each of them is rebuilt from
-	bound    map[string]bool   // which files the seals and extras.json name; made when it is asked for
-	groups   surveyed          // those with files at fault
-	remedies []Remedy          // of each file at fault, in order
+	small    map[string][]byte    // what the small files must be, those in copy too; without those that are lost
+	origin   map[string]string    // what each of them is rebuilt from
+	named    map[string]seal.File // the files that the seals and extras.json name
+	groups   surveyed             // those with files at fault
+	remedies []Remedy             // of each file at fault, in order
 }
 
 // surveyed are the groups of a parity.json with files at fault.
@@ -61,7 +61,10 @@ func (s *driveDir) diagnose(ctx context.Context, faults []Fault, progress func(i
 }
 
 func newDiagnosis(s *driveDir, faults []Fault) *diagnosis {
-	d := &diagnosis{driveDir: s, faulty: map[string]bool{}, small: map[string][]byte{}, origin: map[string]string{}}
+	d := &diagnosis{driveDir: s, faulty: map[string]bool{}, small: map[string][]byte{}, origin: map[string]string{}, named: map[string]seal.File{}}
+	for _, f := range s.files() {
+		d.named[f.Name] = f
+	}
 	for _, f := range faults {
 		d.faulty[f.File] = true
 	}
@@ -86,7 +89,7 @@ func (d *diagnosis) readSmall() {
 	for name, body := range d.bodies {
 		d.twin(name, body, false)
 	}
-	if d.extrasByFiles {
+	if d.byFiles {
 		const from = "the files that it names, as SHA256SUMS has it"
 		d.origin[seal.ExtrasName], d.origin[seal.CopyDir+"/"+seal.ExtrasName] = from, from
 	}
@@ -161,6 +164,9 @@ func (d *diagnosis) remedy(name string) Remedy {
 	if why := d.inTheWay(name); why != "" {
 		return Remedy{File: name, Lost: why}
 	}
+	if d.odd && name == seal.ParityName {
+		return Remedy{File: name, Lost: "nothing says which is right: take another copy of this drive"}
+	}
 	if _, ok := d.small[name]; ok {
 		return Remedy{File: name, From: d.origin[name]}
 	}
@@ -198,13 +204,8 @@ func (d *diagnosis) binds(name string) bool {
 	case seal.BundleName:
 		return d.isLast()
 	}
-	if d.bound == nil { // a drive that is lost asks for each of its files
-		d.bound = map[string]bool{}
-		for _, f := range d.files() {
-			d.bound[f.Name] = true
-		}
-	}
-	return d.bound[original]
+	_, ok := d.named[original]
+	return ok
 }
 
 // remedyByParity says what can be done about a segment or a parity file.

@@ -94,9 +94,15 @@ func (all *drivesDiagnosis) survey(ctx context.Context, a *acrossDrives, progres
 			return all.away[number] != nil || all.here[number] != nil && all.here[number].faulty[f.Name]
 		})
 	})
+	want := map[string]seal.File{}
+	for _, g := range p.Groups {
+		for _, f := range slices.Concat(g.Data, g.Parity) {
+			want[f.Name] = f
+		}
+	}
 	found, err := survey(ctx, &p, from, func(name string) bool {
 		d := all.here[from.of[name]]
-		return d != nil && !d.faulty[name]
+		return d != nil && !d.faulty[name] && d.named[name] == want[name] // a drive with another parity.json has others
 	}, progress)
 	for _, list := range []map[int]*diagnosis{all.here, all.away} {
 		for _, d := range list {

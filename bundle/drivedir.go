@@ -14,25 +14,26 @@ import (
 // driveDir is one drive directory of a bundle: its small cleartext files, read and bound to each
 // other, and what else the directory holds.
 type driveDir struct {
-	dir           *media.Dir
-	bundle        seal.Bundle   // of the last drive; an earlier one has none
-	finger        Fingerprint   // of bundle.json, "" on an earlier drive
-	sum           seal.DriveSum // what bundle.json says of this drive; the zero value if that is not here
-	drive         seal.Drive
-	extrasByFiles bool // extras.json was corrected by the files that it names
-	extras        seal.Extras
-	bodies        map[string][]byte // of drive.json, bundle.json and extras.json
-	faults        []Fault           // of the small files and the listing
-	temps         []string
-	crlf          []string     // files whose line ends a copy has changed
-	renamed       bool         // the files have other names, which a copy has given them
-	pending       []string     // key files of a rekey that was interrupted
-	signing       []string     // signature files of a signing that was interrupted
-	adding        []string     // files of an interrupted [AddParity]
-	parity        *seal.Parity // nil where there is none, or none that can be read
+	dir     *media.Dir
+	bundle  seal.Bundle   // of the last drive; an earlier one has none
+	finger  Fingerprint   // of bundle.json, "" on an earlier drive
+	sum     seal.DriveSum // what bundle.json says of this drive; the zero value if that is not here
+	drive   seal.Drive
+	extras  seal.Extras
+	bodies  map[string][]byte // of drive.json, bundle.json and extras.json
+	faults  []Fault           // of the small files and the listing
+	temps   []string
+	crlf    []string     // files whose line ends a copy has changed
+	renamed bool         // the files have other names, which a copy has given them
+	pending []string     // key files of a rekey that was interrupted
+	signing []string     // signature files of a signing that was interrupted
+	adding  []string     // files of an interrupted [AddParity]
+	parity  *seal.Parity // nil where there is none, or none that can be read
 
 	signatures []signature       // that are right
 	base       int               // how many drives a supplement has, on a drive of the damaged bundle beside it
+	byFiles    bool              // extras.json was corrected by the files that it names
+	odd        bool              // its parity.json is not that of the other drives
 	seen       map[string]string // SHA-256 of what any change of the bundle changes, before a repair read it
 	second     bool              // the seal is the second copy: good enough to look for faults, and no more
 }

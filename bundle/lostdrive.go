@@ -28,6 +28,30 @@ func acrossOf(drives map[int]*driveDir) *acrossDrives {
 	return nil
 }
 
+// findOddParity finds fault with a parity.json across the drives that is not that of most of them: groups are of
+// all drives, which must have the same.
+func findOddParity(drives []*driveDir) {
+	sums, count, most := make([]string, len(drives)), map[string]int{}, ""
+	for i, d := range drives {
+		if d.parity == nil || !d.parity.Across() {
+			continue
+		}
+		if body, err := d.parity.Marshal(); err == nil {
+			sums[i] = seal.Sum(body)
+			count[sums[i]]++
+		}
+		if count[sums[i]] > count[most] {
+			most = sums[i]
+		}
+	}
+	for i, d := range drives {
+		if sums[i] != "" && sums[i] != most {
+			d.fault(seal.ParityName, "is not that of the other drives")
+			d.parity, d.odd = nil, true
+		}
+	}
+}
+
 func sortedDrives(drives map[int]*driveDir) (list []*driveDir) {
 	for number := 1; number <= seal.MaxDrives; number++ {
 		if d := drives[number]; d != nil {

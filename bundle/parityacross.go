@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 
 	"github.com/satchel-airgap/satchel/bundle/internal/journal"
@@ -209,6 +210,9 @@ func (s *seals) hadAcross(p seal.Parity, ratio ParityRatio) (had hadParity, err 
 			return had, d.refuseParity("it has parity files of its own already: "+protectionOf(*has).String(), "keep those, or pack it again with all drives mounted and --parity "+ratio.String())
 		case has.Parity != p.Parity || has.Data != p.Data || len(has.Groups) != len(p.Groups):
 			return had, d.refuseParity("it has parity files already: "+protectionOf(*has).String(), "keep those, or pack it again with --parity "+ratio.String())
+		}
+		if had.parity != nil && !reflect.DeepEqual(had.parity, d.parity) {
+			return had, d.refuseParity("its parity is not that of the other drives", "take another copy of this drive")
 		}
 		had.parity = d.parity
 	}

@@ -164,6 +164,32 @@ func put(t testing.TB, dir, name string, body []byte) {
 	write(t, dir, map[string][]byte{name: body})
 }
 
+// TestOddParity: a drive has parity of another adding than the other drives: that is its fault, and what is
+// rebuilt is still compared with the seals.
+func TestOddParity(t *testing.T) {
+	t.Parallel()
+	s := newSeveral(t, false)
+	dirs, others := s.copies(t), s.copies(t)
+	whole, other := s.protectAcross(t, dirs, ParityRatio{Parity: 1, Data: 2}), s.protectAcross(t, others, ParityRatio{Parity: 2, Data: 4})
+	rep, err := Verify(context.Background(), []string{dirs[0], others[1], dirs[2]}, VerifyOptions{})
+	if !isA[*DamageError](err) || len(rep.Faults) != 1 || rep.Faults[0].File != seal.ParityName || len(rep.Drives[1].Faults) != 1 || rep.Drives[1].Remedies[0].Lost == "" {
+		t.Fatalf("%+v, %v", rep, err)
+	}
+	segment := segmentFiles(t, dirs[0])[0]
+	put(t, dirs[0], segment, nil)
+	set, err := FindRepairs(context.Background(), []string{dirs[0], others[1], dirs[2]}, Wanted{}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(set.InPlace(context.Background(), nil), set.Close()); err == nil {
+		t.Error("the parity.json of drive 2 was called right")
+	}
+	same(t, others[1], other[1])
+	if body, ok := files(t, dirs[0])[segment]; ok && string(body) != string(whole[0][segment]) {
+		t.Error("a segment is wrong")
+	}
+}
+
 // TestRepairOneAcross repairs a drive by itself that has parity across: its small files are, and
 // of segments it is said that the others are needed.
 func TestRepairOneAcross(t *testing.T) {

@@ -227,7 +227,7 @@ func (s *seals) chooseExtras() error {
 	for _, extras := range wrongs {
 		if body, ok := s.extrasAnew(extras); ok && s.extras.Bundle == "" {
 			var err error
-			s.bodies[seal.ExtrasName], s.extrasByFiles = body, true
+			s.bodies[seal.ExtrasName], s.byFiles = body, true
 			s.extras, err = seal.ParseExtras(body)
 			return err
 		}

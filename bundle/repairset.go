@@ -47,6 +47,7 @@ func FindRepairs(ctx context.Context, dirs []string, want Wanted, progress func(
 	if drives, err = openEach(at, want); err != nil {
 		return nil, err
 	}
+	findOddParity(drives)
 	unfinished := map[int]error{}
 	for _, d := range drives {
 		if unfinished[d.drive.Drive], err = findFaults(ctx, d, progress); err != nil {

@@ -78,6 +78,7 @@ func openToVerify(dirs []string, want Wanted) (*opened, error) {
 		return nil, also(err, o.close())
 	}
 	slices.SortFunc(o.drives, func(a, b *driveDir) int { return cmp.Compare(a.drive.Drive, b.drive.Drive) })
+	findOddParity(o.drives)
 	return o, nil
 }
 
