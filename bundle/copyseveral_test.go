@@ -91,17 +91,25 @@ func TestUnfinishedCopyOfDrive(t *testing.T) {
 	}
 }
 
-// TestLinkDrives sends a bundle of several drives over a link.
+// TestLinkDrives sends a bundle of several drives over a link, with parity across them: the copies of the
+// index on the other drives are not in the manifest.
 func TestLinkDrives(t *testing.T) {
 	t.Parallel()
 	s := newSeveral(t, false)
-	list, err := OpenOriginals(t.Context(), s.dirs, Wanted{})
+	dirs := s.copies(t)
+	s.protectAcross(t, dirs, ParityRatio{Parity: 1, Data: 2})
+	list, err := OpenOriginals(t.Context(), dirs, Wanted{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	l, err := OpenLink(t.Context(), list, 300_000, func(int64) {})
 	if err != nil {
 		t.Fatal(err)
+	}
+	for _, d := range l.drives {
+		if _, ok := d.small["other-3-index.age"]; ok {
+			t.Errorf("drive %d: an index is in the manifest", d.number)
+		}
 	}
 	spool, inside := t.TempDir(), t.TempDir()
 	if err := l.Send(t.Context(), spool, l.All(), LinkOptions{}); err != nil {
@@ -124,7 +132,7 @@ func TestLinkDrives(t *testing.T) {
 	if a, err = Receive(t.Context(), inside, ReceiveOptions{Wanted: Wanted{Expect: s.finger}}); err != nil || len(a.Missing) > 0 {
 		t.Fatalf("%+v, %v", a, err)
 	}
-	same(t, a.Dir, files(t, filepath.Dir(s.dirs[0])))
+	same(t, a.Dir, files(t, filepath.Dir(dirs[0])))
 	if _, err := Verify(t.Context(), []string{inside}, VerifyOptions{Expect: s.finger}); err != nil {
 		t.Error(err)
 	}
