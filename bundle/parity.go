@@ -285,16 +285,18 @@ func (s *driveDir) checkParityRoom(files []seal.File) error {
 
 func readAgain(err error) error { return fmt.Errorf("read what was written: %w", err) }
 
-// DrivesAmong says how many drives of a bundle are among dirs, and how many the bundle has: 1 of 1 for
-// one that is not on several.
-func DrivesAmong(dirs []string) (here, of int, err error) {
+// DrivesAmong says how many drives a bundle has, 1 for one that is not on several, and which of them are not
+// among dirs.
+func DrivesAmong(dirs []string) (of int, away []DriveLabel, err error) {
 	at, err := locate(dirs)
 	if err != nil {
-		return 0, 0, err
+		return 0, nil, err
 	}
-	here = len(at.earlier)
-	if at.last != nil {
-		here++
+	names := at.names()
+	for _, l := range names {
+		if !slices.ContainsFunc(at.earlier, func(p location) bool { return p.drive == l.Number }) && (l.Number < l.Of || at.last == nil) {
+			away = append(away, l)
+		}
 	}
-	return here, max(1, len(at.names())), nil
+	return max(1, len(names)), away, nil
 }

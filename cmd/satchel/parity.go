@@ -75,11 +75,22 @@ func runParity(ctx context.Context, a *app, trust trustFlags, flag string, args 
 	if err != nil {
 		return err
 	}
-	here, of, err := bundle.DrivesAmong(dirs)
+	of, away, err := bundle.DrivesAmong(dirs)
 	if err != nil {
 		return err
 	}
-	if of > 1 && here == of && bundle.AcrossDrives(ratio, of) {
+	own := false
+	for _, dir := range dirs {
+		has, _, err := bundle.HasParity(dir)
+		if err != nil {
+			return err
+		}
+		own = own || has
+	}
+	switch across := bundle.AcrossDrives(ratio, of); {
+	case across && len(away) > 0 && !own: // parity of their own cannot be taken back
+		return &apartError{&bundle.AwayError{Drives: away, Why: fmt.Sprintf("with --parity %s, parity goes across all %d drives", ratio, of)}}
+	case across:
 		return a.parity(ctx, dirs, want, ratio)
 	}
 	for _, dir := range dirs { // each has its own
@@ -87,13 +98,21 @@ func runParity(ctx context.Context, a *app, trust trustFlags, flag string, args 
 			return err
 		}
 	}
-	switch {
-	case of > 1 && bundle.AcrossDrives(ratio, of):
-		a.info("each drive has parity of its own, and no whole drive may be lost: for that, all %d drives are named together", of)
-	case of > 1:
+	if of > 1 {
 		a.info("each drive has parity of its own, and no whole drive may be lost: that takes --parity %s, with all %d drives named together", ratio.ForDrive(of), of)
 	}
 	return nil
+}
+
+// apartError is of drives that are not here, and could have parity of their own.
+type apartError struct{ *bundle.AwayError }
+
+// Unwrap is the drives that are away.
+func (e *apartError) Unwrap() error { return e.AwayError }
+
+// Hint says what else can be done.
+func (e *apartError) Hint() string {
+	return "or give each drive parity of its own, one after another, with fewer parity files: then no whole drive may be lost"
 }
 
 // parity adds parity files to a drive of a bundle, or to all of it, and says so.
