@@ -164,6 +164,30 @@ func put(t testing.TB, dir, name string, body []byte) {
 	write(t, dir, map[string][]byte{name: body})
 }
 
+// TestSealLost: the last drive has lost its seal and the copy of it: it is made anew from the others, which have
+// one.
+func TestSealLost(t *testing.T) {
+	t.Parallel()
+	s := newSeveral(t, false)
+	dirs := s.copies(t)
+	whole := s.protectAcross(t, dirs, ParityRatio{Parity: 1, Data: 2})
+	put(t, dirs[2], seal.BundleName, nil)
+	put(t, dirs[2], "copy/"+seal.BundleName, nil)
+	set, err := FindRepairs(context.Background(), dirs, Wanted{}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := set.Target()
+	if err != nil || r.Drive.Number != 3 {
+		t.Fatalf("%+v, %v", r, err)
+	}
+	to := filepath.Join(t.TempDir(), "new")
+	if err := errors.Join(r.Into(context.Background(), to, nil), set.Close()); err != nil {
+		t.Fatal(err)
+	}
+	same(t, to, whole[2])
+}
+
 // TestOddParity: a drive has parity of another adding than the other drives: that is its fault, and what is
 // rebuilt is still compared with the seals.
 func TestOddParity(t *testing.T) {

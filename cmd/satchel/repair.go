@@ -174,6 +174,10 @@ func (a *app) toRepair(ctx context.Context, dirs []string, w wanted) ([]string, 
 		}
 	}
 	list, err := a.choose(ctx, dirs, w)
+	if as[*bundle.UnfinishedError](err) && len(dirs) > 1 {
+		//lint:ignore nilerr the seal may be lost, of which the other drives have copies
+		return dirs, nil
+	}
 	if err == nil && len(list) == 0 {
 		list = dirs
 	}
