@@ -80,6 +80,8 @@ type UnfinishedError struct {
 	Running bool   // it is being written, see [Writing]
 	Who     string // writes it, as Writing gives it
 	Copy    bool   // it is a copy of a bundle that was interrupted
+
+	Supplements string // the ID of the bundle that it supplements, as this host's journal has it; "" for none that is known
 }
 
 func (e *UnfinishedError) Error() string {
@@ -88,6 +90,9 @@ func (e *UnfinishedError) Error() string {
 	}
 	if e.Copy {
 		return fmt.Sprintf("the copy in %s is unfinished: satchel copy, or missing, has not put all of it there yet", e.Dir)
+	}
+	if e.Supplements != "" {
+		return fmt.Sprintf("the supplement in %s, of bundle %s, is unfinished: it was never sealed", e.Dir, e.Supplements)
 	}
 	return fmt.Sprintf("the bundle in %s is unfinished: it was never sealed", e.Dir)
 }
@@ -99,6 +104,9 @@ func (e *UnfinishedError) Hint() string {
 	}
 	if e.Copy {
 		return "run the same copy again: it goes on where it stopped. If it named damage in its source, copy from another one; if the bundle comes over a one-way link, run satchel missing"
+	}
+	if e.Supplements != "" {
+		return "run the same satchel repair --from-source again: it resumes where it stopped"
 	}
 	return "run pack again where it was packed, or repair --from-source if it is a supplement; it resumes where it stopped"
 }

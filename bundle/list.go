@@ -46,7 +46,23 @@ func List(dir, state string) (list []Found, notes []string, err error) {
 			noteRunning(list, state)
 		}
 	}
+	noteSupplements(list, state)
 	return list, notes, err
+}
+
+// noteSupplements notes which unfinished bundles are supplements: until they are sealed, only the journal says so.
+func noteSupplements(list []Found, state string) {
+	for i := range list {
+		f := &list[i]
+		unfinished, ok := errors.AsType[*UnfinishedError](f.Err)
+		if !ok || f.Bundle == "" || unfinished.Copy {
+			continue
+		}
+		if st, err := journal.Peek(journalPath(state, f.Bundle)); err == nil && st.Begin.Supplements != nil {
+			f.Supplements = st.Begin.Supplements.Bundle
+			unfinished.Supplements = f.Supplements
+		}
+	}
 }
 
 // noteRunning notes who is at work on the bundles. unsure says that nobody is now, and that

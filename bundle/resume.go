@@ -223,7 +223,7 @@ func noteSeal(jnl *journal.Journal, st *journal.State, found error) error {
 	if st.Sealed != nil || !errors.As(found, &done) {
 		return found
 	}
-	if err := jnl.Append(journal.Record{Sealed: &journal.Sealed{Fingerprint: string(done.Fingerprint)}}); err != nil {
+	if err := jnl.Append(journal.Record{Sealed: &journal.Sealed{Fingerprint: string(done.Fingerprint), Created: done.Created}}); err != nil {
 		return err
 	}
 	return found

@@ -56,15 +56,14 @@ func (w *Writer) Seal(ctx context.Context, inv *oci.Inventory) (Fingerprint, err
 	if err := ctx.Err(); err != nil {
 		return "", err
 	}
-	fp, err := w.writeSeals(ctx, idx, segs)
+	sealed, err := w.writeSeals(ctx, idx, segs)
 	if err != nil {
 		return "", err
 	}
-	sealed := journal.Sealed{Fingerprint: string(fp)}
 	if len(inv.Images) != len(w.begin.Inventory.Images) { // images can be left out since, and none joins
 		sealed.Images = inv.Images
 	}
-	return fp, w.jnl.Append(journal.Record{Sealed: &sealed})
+	return Fingerprint(sealed.Fingerprint), w.jnl.Append(journal.Record{Sealed: &sealed})
 }
 
 // endLanes makes everything durable and refuses to seal what is not whole.

@@ -147,12 +147,13 @@ func (s sealing) index(inv *oci.Inventory, segs []journal.Segment) ([]byte, erro
 }
 
 // writeSeals writes all that binds the bundle, bundle.json last.
-func (w *Writer) writeSeals(ctx context.Context, idx []byte, segs []journal.Segment) (Fingerprint, error) {
-	f, err := w.sealing().files(ctx, idx, segs, time.Now())
+func (w *Writer) writeSeals(ctx context.Context, idx []byte, segs []journal.Segment) (journal.Sealed, error) {
+	now := time.Now().UTC().Truncate(time.Second)
+	f, err := w.sealing().files(ctx, idx, segs, now)
 	if err != nil {
-		return "", err
+		return journal.Sealed{}, err
 	}
-	return f.finger, w.last().writeSmall(f, seal.BundleName)
+	return journal.Sealed{Fingerprint: string(f.finger), Created: now}, w.last().writeSmall(f, seal.BundleName)
 }
 
 // sealedFiles are the small files of a bundle that is being sealed.

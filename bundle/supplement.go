@@ -91,7 +91,7 @@ func FindSupplement(state string, lost Lost) (*Supplement, error) {
 	s := &Supplement{
 		Bundle: lost.Bundle, Fingerprint: Fingerprint(st.Sealed.Fingerprint), Plain: st.Begin.Plain, Config: st.Begin.Config, File: cmp.Or(st.Begin.File, st.Begin.Config),
 		Lost: oci.Digest(lost.Marshal()), Begun: st.Begin.Created, Gaps: st.Gaps, Baseline: st.Begin.Baseline, Segments: len(gone), kept: map[digest.Digest]bool{}, of: journal.Supplements{Supplemented: index.Supplemented{
-			Bundle: lost.Bundle, Fingerprint: st.Sealed.Fingerprint, Created: st.Begin.Created, Sequence: 1, Partial: st.Begin.Partial, Drives: st.Begin.Count(),
+			Bundle: lost.Bundle, Fingerprint: st.Sealed.Fingerprint, Created: sealedAt(st), Sequence: 1, Partial: st.Begin.Partial, Drives: st.Begin.Count(),
 		}},
 	}
 	inv := st.Begin.Inventory
@@ -104,6 +104,14 @@ func FindSupplement(state string, lost Lost) (*Supplement, error) {
 	}
 	s.keep(st, gone)
 	return s, nil
+}
+
+// sealedAt is when a bundle was sealed; when it was begun, where an earlier satchel has sealed it.
+func sealedAt(st *journal.State) time.Time {
+	if st.Sealed.Created.IsZero() {
+		return st.Begin.Created
+	}
+	return st.Sealed.Created
 }
 
 // mayLose refuses bundles that have no supplement.

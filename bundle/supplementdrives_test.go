@@ -6,7 +6,9 @@ import (
 	"path/filepath"
 	"slices"
 	"testing"
+	"time"
 
+	"github.com/satchel-airgap/satchel/bundle/internal/journal"
 	"github.com/satchel-airgap/satchel/bundle/internal/seal"
 )
 
@@ -23,6 +25,10 @@ func TestSupplementOfDrives(t *testing.T) {
 		}
 	}
 	fp := s.end(t, w)
+	began, err := journal.Peek(s.journal(t)) // a supplement will have one of its own
+	if err != nil {
+		t.Fatal(err)
+	}
 	for name, gone := range map[string]int{"the second": 2, "the last": n} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -34,13 +40,13 @@ func TestSupplementOfDrives(t *testing.T) {
 			more := s.supplement(t, list)
 			more.pack(t)
 			s.restored(t, fp, append(left, more.drive)...)
-			s.inTurn(t, left, more.drive)
+			s.inTurn(t, left, more.drive, began.Sealed.Created)
 		})
 	}
 }
 
 // inTurn reads all with one drive of the damaged bundle at a time beside the supplement.
-func (s *shelf) inTurn(t *testing.T, left []string, more string) {
+func (s *shelf) inTurn(t *testing.T, left []string, more string, sealed time.Time) {
 	t.Helper()
 	r, err := Open(t.Context(), []string{more, left[0]}, Wanted{}, s.identity)
 	if err != nil {
@@ -51,6 +57,9 @@ func (s *shelf) inTurn(t *testing.T, left []string, more string) {
 			t.Error(err)
 		}
 	}()
+	if sealed.IsZero() || !r.Created().Equal(sealed) {
+		t.Errorf("it was sealed at %s, and counts as packed at %s", sealed, r.Created())
+	}
 	done := 0
 	for i := range left {
 		if i > 0 {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -56,6 +57,16 @@ func (e *noSuchBundleError) Hint() string {
 		return "do not use this drive: it does not have the bundle that the fingerprint is of; compare the fingerprint with the slip that came with it"
 	}
 	return "look at what is on the drive (satchel list DRIVE), and at the slip that came with it"
+}
+
+// unfinished is the error of a directory in which nothing is finished: it may be a supplement of the bundle that is meant.
+func (e *noSuchBundleError) unfinished() error {
+	for _, f := range e.list {
+		if !as[*bundle.UnfinishedError](f.Err) {
+			return e
+		}
+	}
+	return e.list[0].Err
 }
 
 // described lists bundles, each by its directory, with ID and date.
@@ -175,9 +186,13 @@ func (a *app) choose(ctx context.Context, dirs []string, w wanted) ([]string, er
 // are of the bundle that the first one stands for.
 func (a *app) chooseEach(ctx context.Context, dirs []string, w wanted, one bool) (all [][]string, err error) {
 	var of []picked
+	named := w.id != "" || w.expect != ""
 	w = byID(dirs, w)
 	for _, dir := range dirs {
 		p, err := a.pick(ctx, dir, w)
+		if other, ok := errors.AsType[*noSuchBundleError](err); ok && !named {
+			return nil, other.unfinished()
+		}
 		if err != nil {
 			return nil, err
 		}

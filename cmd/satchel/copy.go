@@ -13,7 +13,6 @@ import (
 
 	"github.com/satchel-airgap/satchel/bundle"
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/copying"
-	"github.com/satchel-airgap/satchel/oci/text"
 )
 
 type copyOptions struct {
@@ -108,9 +107,6 @@ func runCopy(ctx context.Context, a *app, o copyOptions, args []string) error {
 	if err != nil {
 		return err
 	}
-	if len(args) > 2 {
-		a.info("copying from %s into %s", text.And(from), text.And(into))
-	}
 	confirm := a.confirmPlace("Copy it there?")
 	if o.yes {
 		confirm = nil
@@ -126,6 +122,9 @@ func runCopy(ctx context.Context, a *app, o copyOptions, args []string) error {
 	}
 	if done != nil {
 		said.Result = *done
+	}
+	if next, ok := errors.AsType[*copying.NextDriveError](err); ok && errors.Is(err, errMidway) {
+		return &interruptedError{command: next.Command} // the finished drives are not copied again
 	}
 	if err != nil {
 		return err
@@ -185,6 +184,9 @@ func (a *app) nextCopy() func(context.Context, copying.NextDrive) error {
 		answer, err := a.ui(ctx).Ask(fmt.Sprintf("Mount it at %s and press Enter (q: stop) ", want.Dir), false)
 		if err == nil && strings.EqualFold(strings.TrimSpace(answer), "q") {
 			err = errAnswer
+		}
+		if want.Finished != "" {
+			return midway(err)
 		}
 		return err
 	}

@@ -17,13 +17,24 @@ import (
 )
 
 // version is the newest that is read and written; earlier ones are read too. Version 2 has
-// streams, version 3 several drives, version 4 supplements and the digest of the configuration
-// alone: a bundle that needs none of that is still of version 2.
+// streams, version 3 several drives, version 4 supplements, the digest of the configuration alone
+// and when a bundle was sealed: one that needs none of that begins with version 2.
 const (
 	version       = 4
 	versionDrives = 3
 	versionOne    = 2
 )
+
+// knownSince is the first version that knows a record after the first one; 0 for every one.
+func (r Record) knownSince() int {
+	switch {
+	case r.Sealed != nil && !r.Sealed.Created.IsZero():
+		return version
+	case r.Number != nil:
+		return versionOne
+	}
+	return 0
+}
 
 // versionOf is the first version that knows all that a bundle begins with.
 func versionOf(b Begin) int {
@@ -238,9 +249,9 @@ func (j *Journal) Append(r Record) error {
 	if j.err != nil {
 		return j.err
 	}
-	if r.Number != nil && j.of < versionOne { // the first record that version 1 does not know
-		b = append(fmt.Appendf(nil, "{\"version\":%d}\n", versionOne), b...)
-		j.of = versionOne
+	if n := r.knownSince(); n > j.of { // the first record that the older version does not know
+		b = append(fmt.Appendf(nil, "{\"version\":%d}\n", n), b...)
+		j.of = n
 	}
 	if _, err = j.f.Write(append(b, '\n')); err == nil {
 		err = j.f.Sync()

@@ -154,7 +154,8 @@ type Gaps struct {
 
 // Sealed says that the bundle is finished.
 type Sealed struct {
-	Fingerprint string `json:"fingerprint"`
+	Fingerprint string    `json:"fingerprint"`
+	Created     time.Time `json:"created,omitzero"` // when it was sealed; zero in journals before version 4
 	// Images is what the bundle carries, if that is not what it began with.
 	Images []oci.Image `json:"images,omitempty"`
 }

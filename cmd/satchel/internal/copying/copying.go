@@ -112,6 +112,7 @@ func Run(ctx context.Context, opts Options) (_ *Result, err error) {
 	} else {
 		err = r.copyTogether(ctx)
 	}
+	r.sayLabels()
 	err = errors.Join(err, r.away())
 	res := &Result{Bundle: r.sources[0].Bundle, NotEncrypted: r.sources[0].Plain, NotHere: bundle.Labels(bundle.NotAmong(r.sources)), Damaged: r.damaged}
 	for _, j := range r.jobs {
@@ -148,6 +149,11 @@ func (r *run) copyTogether(ctx context.Context) error {
 	}
 	if err := r.checkRoom(r.jobs); err != nil {
 		return err
+	}
+	if len(r.jobs) > 1 {
+		for _, j := range r.jobs {
+			r.sayPlace(j)
+		}
 	}
 	return r.copyAll(ctx, r.jobs)
 }
@@ -380,25 +386,8 @@ func (r *run) copyOne(ctx context.Context, j *job, opts bundle.CopyOptions) erro
 	unchanged = unchanged && wrote == 0
 	files, bytes := j.from.Size()
 	j.done = Copied{From: j.from.Dir, Dir: j.dir, Drive: j.from.Drive, Label: j.from.Label, Files: files, Bytes: bytes, Unchanged: unchanged}
-	did := "copied " + j.from.Dir + " into"
-	if unchanged {
-		did = "the bundle was there already, in"
-	}
-	r.Info("%s %s; read back: %s, %s, all as they were written", did, j.dir, text.Count(files, "file", "files"), bundle.FormatSize(bytes))
-	r.sayWhere(j)
+	r.sayDone(j)
 	return nil
-}
-
-// sayWhere says whether there is a drive to be taken away.
-func (r *run) sayWhere(j *job) {
-	switch {
-	case j.on.Memory != "":
-		r.Info("everything is in memory (%s): copy it to a drive before this host restarts", j.on.Memory)
-	case j.on.Removable():
-		r.Info("everything is on the drive at %s: unmount it, then it is safe to remove", j.on.Point())
-	default:
-		r.Info("everything is on the disk")
-	}
 }
 
 // pace holds writing to a rate; nil for none.

@@ -96,7 +96,16 @@ func TestDrives(t *testing.T) {
 	if _, err := run(t.Context(), from[1:2], places[:1], nil); err != nil { // drive 2 comes into the first
 		t.Fatal(err)
 	}
+	before := len(b.Log.String())
 	res, err := run(t.Context(), from, places, nil)
+	for _, c := range res.Copies { // what goes where is said before, by label; there is no drive to remove
+		if !strings.Contains(b.Log.String()[before:], c.Label+" from "+c.From+" into "+filepath.Dir(c.Dir)+"\"") {
+			t.Errorf("nothing says that %s goes into %s", c.Label, filepath.Dir(c.Dir))
+		}
+	}
+	if strings.Count(b.Log.String()[before:], "everything is on the disk") != 1 {
+		t.Errorf("in the end is said %s", b.Log)
+	}
 	if err != nil || len(res.Copies) != len(from) || res.Fingerprint != fp {
 		t.Fatalf("%+v, %v", res, err)
 	}

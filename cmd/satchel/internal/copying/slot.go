@@ -24,7 +24,7 @@ type NextDriveError struct {
 	NextDrive
 	Left []string // drive directories that are not copied yet
 
-	command string // that copies them
+	Command string // that copies them
 }
 
 func (e *NextDriveError) Error() string {
@@ -42,7 +42,7 @@ func (e *NextDriveError) Hint() string {
 	if e.Finished != "" {
 		s = fmt.Sprintf("unmount drive %s and remove it, ", e.Finished)
 	}
-	return s + fmt.Sprintf("write %s on the next one, mount it at %s, and copy what is left: %s", e.Label, e.Dir, cmp.Or(e.command, "the same again, of "+text.And(e.Left)))
+	return s + fmt.Sprintf("write %s on the next one, mount it at %s, and copy what is left: %s", e.Label, e.Dir, cmp.Or(e.Command, "the same again, of "+text.And(e.Left)))
 }
 
 // Permanent is false: the drive may be mounted.
@@ -68,6 +68,7 @@ func (r *run) copySlot(ctx context.Context) error {
 			return errors.Join(damaged, err)
 		}
 		r.jobs = append(r.jobs, j)
+		r.sayPlace(j)
 		if err := r.copyAll(ctx, []*job{j}); err != nil {
 			if _, ok := errors.AsType[*DamageError](err); !ok {
 				return errors.Join(damaged, err)
@@ -92,19 +93,24 @@ func (r *run) insert(ctx context.Context, next *bundle.Original, left []*bundle.
 			want.Why = err
 		}
 		if r.NextDrive == nil {
-			e := &NextDriveError{NextDrive: want}
-			for _, o := range left {
-				e.Left = append(e.Left, o.Dir)
-			}
-			if r.Resume != nil {
-				e.command = r.Resume(e.Left, e.Dir)
-			}
-			return nil, e
+			return nil, r.wanted(want, left)
 		}
 		if err := r.NextDrive(ctx, want); err != nil {
-			return nil, err
+			return nil, errors.Join(err, r.wanted(want, left))
 		}
 	}
+}
+
+// wanted says which drive is wanted, and how to go on with it.
+func (r *run) wanted(want NextDrive, left []*bundle.Original) error {
+	e := &NextDriveError{NextDrive: want}
+	for _, o := range left {
+		e.Left = append(e.Left, o.Dir)
+	}
+	if r.Resume != nil {
+		e.Command = r.Resume(e.Left, e.Dir)
+	}
+	return e
 }
 
 // fit looks whether a drive directory can go to the drive that is in the place for all.
