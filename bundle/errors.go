@@ -108,7 +108,7 @@ func (e *UnfinishedError) Hint() string {
 	if e.Supplements != "" {
 		return "run the same satchel repair --from-source again: it resumes where it stopped"
 	}
-	return "run pack again where it was packed, or repair --from-source if it is a supplement; it resumes where it stopped"
+	return "run the same command again where it was packed (pack, or repair for a supplement): it resumes where it stopped"
 }
 
 // Permanent reports whether reading it again may find it finished.
