@@ -75,7 +75,7 @@ func findFaults(ctx context.Context, s *driveDir, progress func(int64)) (unfinis
 	for _, f := range s.faults {
 		v.suspects[f.File] = true
 	}
-	if err := v.run(ctx); err != nil {
+	if err := v.run(ctx, hashers()); err != nil {
 		return nil, err
 	}
 	for _, name := range s.crlf {
