@@ -313,12 +313,20 @@ type SpaceError struct {
 	NeedFiles, FreeFiles int64 // how many files there will be, and may be; 0 where bytes are lacking
 	Begun                bool  // the bundle was begun earlier, and needs that besides
 	MustHold             bool  // no command leaves the check out
+	Alone                bool  // it could be spread over several drives
 	Together             int   // so many drives are meant, which lack room together; 0 for one
+	// Of drives that lack room together: how many it takes if each further one has Largest bytes, as the largest of them, and
+	// how many bytes more are about needed on each; 0 where that is not known.
+	Drives          int
+	Largest, Larger int64
 }
 
 func (e *SpaceError) Error() string {
 	if e.NeedFiles > 0 {
 		return fmt.Sprintf("%s has room for %d more files, %d are needed: the file system has no more inodes", e.Dir, e.FreeFiles, e.NeedFiles)
+	}
+	if e.Together > 0 {
+		return e.together()
 	}
 	more := ""
 	if e.Begun {
@@ -329,11 +337,21 @@ func (e *SpaceError) Error() string {
 		free, need = fmt.Sprintf("%d B", e.Free), fmt.Sprintf("%d B", e.Need)
 	}
 	s := fmt.Sprintf("%s has %s free, %s%s are needed", e.Dir, free, need, more)
-	if e.Together > 0 {
-		s = fmt.Sprintf("%s have %s free together, and no way was found to put %s%s on them without splitting a blob", e.Dir, free, need, more)
-	}
 	if e.Cluster > perSegment {
 		s += fmt.Sprintf(", as the drive counts: each file takes whole clusters of %s", CompactSize(e.Cluster))
+	}
+	return s
+}
+
+func (e *SpaceError) together() string {
+	s := fmt.Sprintf("%s have %s free together, and that is not enough", e.Dir, FormatSize(e.Free))
+	switch more := "about " + FormatSize(e.Larger) + " more on each of them"; {
+	case e.Larger > 0 && e.Drives > 0:
+		return s + fmt.Sprintf(": it takes %s, or %d drives if each further one has %s, as the largest of these has", more, e.Drives, FormatSize(e.Largest))
+	case e.Larger > 0:
+		return s + ": it takes " + more
+	case e.Drives > 0:
+		return s + fmt.Sprintf(": it takes %d drives if each further one has %s, as the largest of these has", e.Drives, FormatSize(e.Largest))
 	}
 	return s
 }
@@ -341,11 +359,14 @@ func (e *SpaceError) Error() string {
 // Hint says what to do now.
 func (e *SpaceError) Hint() string {
 	do := "make room on the drive or take a larger one"
+	if e.Alone {
+		do = "make room on the drive, take a larger one, or spread the bundle over several: a DIR for each, or --drive-size SIZE"
+	}
 	if e.NeedFiles > 0 {
 		do = "remove files that are not needed from the drive, or take one whose file system has more inodes"
 	}
 	if e.Together > 0 {
-		do = "name the directory of one more drive, or take larger ones"
+		do = "name the directories of more drives, take larger ones, or let drives take turns in one slot (--drive-size SIZE DIR)"
 	}
 	if e.Begun {
 		return "make room on the drive and run the same command again: what is written of the bundle stays, and it resumes where it stopped"

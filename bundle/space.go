@@ -60,11 +60,16 @@ type TooLargeError struct {
 	Capacity int64          // bytes of the largest drive
 	Besides  int64          // bytes that a drive needs besides blobs, if it is that which leaves too little; else 0
 	Cluster  int64          // of the drive, with Besides
+	Parity   ParityRatio    // that the bundle was to get, unless it is a blob that does not fit
 }
 
 func (e *TooLargeError) Error() string {
 	if e.Besides > 0 {
-		return fmt.Sprintf("drives of %s are too small: with clusters of %s, the files besides the blobs take about %s of each, more on the last one, and parity files more again", FormatSize(e.Capacity), FormatSize(e.Cluster), FormatSize(e.Besides))
+		s := fmt.Sprintf("drives of %s are too small: with clusters of %s, the files besides the blobs take about %s of each, more on the last one", FormatSize(e.Capacity), CompactSize(e.Cluster), FormatSize(e.Besides))
+		if e.Parity.Parity > 0 {
+			s += fmt.Sprintf(", and the parity files of %s much more again", e.Parity)
+		}
+		return s
 	}
 	if e.Blob.Digest == "" {
 		return fmt.Sprintf("drives of %s are too small: it would take more than the %d that a bundle may have", FormatSize(e.Capacity), MaxLanes)
@@ -75,6 +80,9 @@ func (e *TooLargeError) Error() string {
 // Hint says what to do now.
 func (e *TooLargeError) Hint() string {
 	if e.Besides > 0 {
+		if e.Parity.Parity > 0 {
+			return "take larger drives, less parity (--parity M/N: each group gets M files as large as its largest segment), smaller segments (--segment-size), or fewer lanes (--lanes)"
+		}
 		return "take larger drives, or fewer lanes (--lanes)"
 	}
 	return "take larger drives, or leave out what needs it"

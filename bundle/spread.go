@@ -85,9 +85,8 @@ func (j Job) SpreadOver(inv *oci.Inventory, g *oci.Graph, content func(oci.Descr
 	if err != nil {
 		return nil, err
 	}
-	first := room.of(1)[0]
-	if need := f.OnDrive(first.Cluster); need <= first.Free {
-		return &Spread{Lanes: j.Lanes, Forecast: f, Drives: []Share{{Need: need}}}, nil
+	if s := j.SpreadOverOne(f, room); s != nil {
+		return s, nil
 	}
 	s := spreading{job: j, inv: inv, g: g, content: content}
 	if s.begin, err = j.standInBegin(); err != nil {
@@ -116,6 +115,15 @@ func (j Job) SpreadOver(inv *oci.Inventory, g *oci.Graph, content func(oci.Descr
 	return nil, s.tooLittle(room, f)
 }
 
+// SpreadOverOne is [Job.SpreadOver] for a bundle that fits on the first drive, of which f is the forecast; nil if it does not.
+func (j Job) SpreadOverOne(f Forecast, room Room) *Spread {
+	first := room.of(1)[0]
+	if need := f.OnDrive(first.Cluster); need <= first.Free {
+		return &Spread{Lanes: j.Lanes, Forecast: f, Drives: []Share{{Need: need}}}
+	}
+	return nil
+}
+
 func total(drives []Capacity) (n int64) {
 	for _, d := range drives {
 		n += d.Free
@@ -132,16 +140,65 @@ func (s *spreading) tooLittle(room Room, f Forecast) error {
 		}
 	}
 	if room.More.Free > 0 || len(room.Drives) == 0 {
-		e := &TooLargeError{Capacity: largest.Free}
+		e := &TooLargeError{Capacity: largest.Free, Parity: s.job.Parity}
 		if s.tight {
 			e.Besides, e.Cluster = s.least(LanesOf(s.job.Lanes, 2), largest), largest.Cluster
 		}
 		return e
 	}
-	e := &SpaceError{Dir: fmt.Sprintf("%d drives", len(room.Drives)), Together: len(room.Drives), Cluster: largest.Cluster}
-	e.Free = total(room.Drives)
-	e.Need = max(f.OnDrive(largest.Cluster), e.Free+1)
+	e := &SpaceError{Dir: fmt.Sprintf("%d drives", len(room.Drives)), Together: len(room.Drives), Free: total(room.Drives), Largest: largest.Free}
+	e.Drives, e.Larger = s.further(room, f), s.larger(room.Drives, f)
 	return e
+}
+
+// further is how many drives it takes if those that are added have as much room as the largest; 0 where that is not known.
+func (s *spreading) further(room Room, f Forecast) int {
+	if s.job.Mounted >= len(room.Drives) {
+		s.job.Mounted = seal.MaxDrives // they are all there too
+	}
+	room.More = room.largest()
+	for n := len(room.Drives) + 1; n <= min(len(room.Drives)+spreadMore, seal.MaxDrives); n++ {
+		if s.holds(room.of(n), f) {
+			return n
+		}
+	}
+	return 0
+}
+
+// larger is about how many bytes more the bundle takes on each of the drives; 0 where that is not known.
+func (s *spreading) larger(drives []Capacity, f Forecast) int64 {
+	with := func(more int64) []Capacity {
+		list := slices.Clone(drives)
+		for k := range list {
+			list[k].Free += more
+		}
+		return list
+	}
+	low := max(0, f.Bytes-total(drives)) / int64(len(drives))
+	high := low + f.Bytes/64 + perSegment
+	for !s.holds(with(high), f) {
+		low, high = high, 2*high
+		if high > 8*f.Bytes {
+			return 0
+		}
+	}
+	for high-low > high/16 {
+		if middle := low + (high-low)/2; s.holds(with(middle), f) {
+			high = middle
+		} else {
+			low = middle
+		}
+	}
+	return high
+}
+
+// holds reports whether the bundle can be put on these drives.
+func (s *spreading) holds(drives []Capacity, f Forecast) bool {
+	if f.Bytes > total(drives) {
+		return false
+	}
+	done, err := s.overWithSmall(drives)
+	return done != nil && err == nil
 }
 
 // spreading looks for a place for each blob.
@@ -205,40 +262,57 @@ func (s *spreading) over(drives []Capacity) (*Spread, error) {
 		budget[k] = s.without(c.Free-s.least(s.begin.Lanes, c), c)
 	}
 	for try := range spreadTries {
-		plan, ok := s.fill(drives, budget)
-		if plan != nil && !ok { // some have nothing: the others get less
+		plan, used := s.fill(drives, budget)
+		switch {
+		case plan == nil:
+			s.tight = s.tight || try > 0
+			return nil, nil
+		case used == nil: // some have nothing: the others get less
 			for k := range budget {
 				budget[k] -= budget[k] / 16
 			}
 			continue
 		}
-		if !ok {
-			s.tight = s.tight || try > 0
-			return nil, nil
-		}
-		s.begin.Drives, s.room = plan, nil
-		for _, c := range drives {
-			s.room = append(s.room, c.Free)
-		}
-		f, err := s.forecast()
+		s.begin.Drives = plan
+		done, over, err := s.counted(drives)
 		if err != nil {
 			return nil, err
 		}
-		done, fits := &Spread{Lanes: s.begin.Lanes, Across: s.begin.Across, Forecast: f}, true
-		for k, c := range drives {
-			need := f.On(k+1).OnDrive(c.Cluster) + slack(f.On(k+1), c)
-			if over := need - c.Free; over > 0 {
-				budget[k] -= max(s.without(over, c), perSegment)
-				fits = false
-			}
-			done.Drives = append(done.Drives, Share{Blobs: plan[k].Blobs, Need: need})
-		}
-		if fits {
+		if over == nil {
 			return done, nil
+		}
+		for k, n := range over { // less than it had now, so that another blob leaves it
+			if n > 0 {
+				budget[k] = min(budget[k], used[k]) - max(s.without(n, drives[k]), perSegment)
+			}
 		}
 	}
 	s.tight = true
 	return nil, nil
+}
+
+// counted forecasts the bundle as it is spread now. over is the bytes that each drive would have too many, nil if all have room.
+func (s *spreading) counted(drives []Capacity) (done *Spread, over []int64, err error) {
+	s.room = nil
+	for _, c := range drives {
+		s.room = append(s.room, c.Free)
+	}
+	f, err := s.forecast()
+	if err != nil {
+		return nil, nil, err
+	}
+	done = &Spread{Lanes: s.begin.Lanes, Across: s.begin.Across, Forecast: f}
+	for k, c := range drives {
+		need := f.On(k+1).OnDrive(c.Cluster) + slack(f.On(k+1), c)
+		if need > c.Free {
+			if over == nil {
+				over = make([]int64, len(drives))
+			}
+			over[k] = need - c.Free
+		}
+		done.Drives = append(done.Drives, Share{Blobs: s.begin.Drives[k].Blobs, Need: need})
+	}
+	return done, over, nil
 }
 
 // without is how much of so many bytes of a drive is left for segments by their parity files.
@@ -261,46 +335,49 @@ func slack(f Forecast, c Capacity) int64 {
 	return int64(f.Segments/8+1)*(perSegment+c.Cluster/2) + f.parts[0].more
 }
 
-// fill puts small blobs onto the last drive, and the largest of the others first onto the first drive that has room. The plan is nil if there
-// is not enough of it, and not right where a drive gets nothing.
-func (s *spreading) fill(drives []Capacity, budget []int64) ([]journal.DrivePlan, bool) {
-	plan, left := make([]journal.DrivePlan, len(drives)), slices.Clone(budget)
+// fill puts small blobs onto the last drive, and the largest of the others first onto the first drive that has room. The plan
+// is nil if there is not enough of it. used is about what each has then, nil where a drive gets nothing.
+func (s *spreading) fill(drives []Capacity, budget []int64) (plan []journal.DrivePlan, used []int64) {
+	plan, used = make([]journal.DrivePlan, len(drives)), make([]int64, len(drives))
 	last := len(drives) - 1
+	fits := func(k int, d oci.Descriptor) bool { return used[k]+s.cost(d, drives[k]) <= budget[k] }
+	put := func(k int, d oci.Descriptor) {
+		used[k] += s.cost(d, drives[k])
+		plan[k].Blobs = append(plan[k].Blobs, d.Digest)
+	}
 	for _, n := range s.g.Manifests {
-		left[last] -= s.cost(n.Descriptor, drives[last]) / 4 // they are compressed; what they really take is counted afterwards
+		used[last] += s.cost(n.Descriptor, drives[last]) / 4 // they are compressed; what they really take is counted afterwards
 	}
 	onLast := map[digest.Digest]bool{}
 	for _, n := range slices.Backward(s.sorted) { // the smallest first
-		if d := n.Descriptor; d.Size < s.small && s.cost(d, drives[last]) <= left[last] {
-			left[last] -= s.cost(d, drives[last])
+		if d := n.Descriptor; d.Size < s.small && fits(last, d) {
+			put(last, d)
 			onLast[d.Digest] = true
 		}
 	}
 	for _, n := range s.sorted {
 		if onLast[n.Descriptor.Digest] {
-			plan[last].Blobs = append(plan[last].Blobs, n.Descriptor.Digest)
 			continue
 		}
 		k := 0
-		for k < len(left) && s.cost(n.Descriptor, drives[k]) > left[k] {
+		for k < len(drives) && !fits(k, n.Descriptor) {
 			k++
 		}
-		if k == len(left) {
-			return nil, false
+		if k == len(drives) {
+			return nil, nil
 		}
-		left[k] -= s.cost(n.Descriptor, drives[k])
-		plan[k].Blobs = append(plan[k].Blobs, n.Descriptor.Digest)
+		put(k, n.Descriptor)
 	}
 	for k := range plan[:last] {
 		if len(plan[k].Blobs) == 0 {
-			return plan, false // a drive without a segment is none
+			return plan, nil // a drive without a segment is none
 		}
 	}
-	if left[last] < 0 {
+	if used[last] > budget[last] {
 		s.tight = true // further drives change nothing of that
-		return nil, false
+		return nil, nil
 	}
-	return plan, true
+	return plan, used
 }
 
 // forecast counts the bundle as it is spread. The closing lane is the same each time but for

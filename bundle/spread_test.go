@@ -89,3 +89,54 @@ func TestSmallBlobs(t *testing.T) {
 		}
 	}
 }
+
+// TestTooLittle: what is said to be lacking is enough, and much less is not.
+func TestTooLittle(t *testing.T) {
+	t.Parallel()
+	const mib = 1 << 20
+	g := &oci.Graph{}
+	for i := range 12 {
+		g.Blobs = append(g.Blobs, oci.Node{Descriptor: oci.Descriptor{MediaType: ocitest.LayerGzip, Digest: oci.Digest(fmt.Append(nil, i)), Size: int64(1+i%4) * mib}})
+	}
+	for _, c := range []struct {
+		free    []int64
+		parity  ParityRatio
+		mounted int
+	}{
+		{free: []int64{9 * mib, 9 * mib}},
+		{free: []int64{6 * mib, 20 * mib}},
+		{free: []int64{14 * mib, 14 * mib, 14 * mib}, parity: ParityRatio{Parity: 10, Data: 20}, mounted: 3},
+	} {
+		job := Job{SegmentSize: MinSegmentSize, Lanes: 2, Parity: c.parity, Mounted: c.mounted}
+		over := func(more int64, further int, size int64) error {
+			var room Room
+			for _, free := range c.free {
+				room.Drives = append(room.Drives, Capacity{free + more, 4096})
+			}
+			for range further {
+				room.Drives = append(room.Drives, Capacity{size, 4096})
+			}
+			job.Mounted = max(c.mounted, min(c.mounted, 1)*len(room.Drives))
+			_, err := job.SpreadOver(&oci.Inventory{}, g, func(oci.Descriptor) ([]byte, bool) { return nil, false }, room)
+			return err
+		}
+		e, ok := errors.AsType[*SpaceError](over(0, 0, 0))
+		if !ok || e.Larger == 0 || e.Drives <= len(c.free) {
+			t.Errorf("%v: %+v", c, e)
+			continue
+		}
+		if err := over(e.Larger, 0, 0); err != nil {
+			t.Errorf("%v: with %d more on each: %v", c, e.Larger, err)
+		}
+		if err := over(e.Larger*3/4, 0, 0); err == nil {
+			t.Errorf("%v: with less than %d more on each", c, e.Larger)
+		}
+		if err := over(0, e.Drives-len(c.free), e.Largest); err != nil {
+			t.Errorf("%v: on %d drives: %v", c, e.Drives, err)
+		}
+		if err := over(0, e.Drives-len(c.free)-1, e.Largest); err == nil {
+			t.Errorf("%v: on less than %d drives", c, e.Drives)
+		}
+		t.Log(e)
+	}
+}
