@@ -88,7 +88,7 @@ func TestNotEnoughSpace(t *testing.T) {
 	w := newWorld(t)
 	w.smallDrive(8)
 	w.images(host + "/team/app:v1")
-	w.run(w.pack()...).want(exitDrive).says("has 8.0 MiB free", "hint: make room on the drive or take a larger one")
+	w.run(w.pack()...).want(exitDrive).says("has 8.0 MiB free", "hint: make room on the drive, take a larger one, or spread the bundle over several: a DIR for each, or --drive-size SIZE")
 	if left, err := os.ReadDir(w.drive); err != nil || len(left) > 0 {
 		t.Errorf("something was written: %v, %v", left, err)
 	}

@@ -180,7 +180,7 @@ func flagsFor(err error) string {
 		}
 		return strings.Join(flags, ", ")
 	case *bundle.SpaceError:
-		if e.MustHold {
+		if e.MustHold || e.Together > 0 {
 			return ""
 		}
 		return "--skip-space-check, if the drive reports it wrongly"

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/satchel-airgap/satchel/bundle"
+	"github.com/satchel-airgap/satchel/cmd/satchel/internal/places"
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/profile"
 	"github.com/satchel-airgap/satchel/manifests"
 )
@@ -20,6 +21,7 @@ type volumes struct {
 	lanes       int
 	driveSize   int64
 	cluster     int64
+	archived    bool // driveSize is archiveSize of the configuration
 }
 
 // maxOnDisc is how many segments the profile of a disc has room for in its file system.
@@ -44,6 +46,10 @@ func (v mediaValue) Type() string { return "MEDIA" }
 
 func addMedia(f *pflag.FlagSet, to *profile.Profile) {
 	f.Var(mediaValue{to}, "media", "`MEDIA` that the bundle is for: "+strings.Join(profile.Names(), ", ")+", or the size of a volume; it sets how much goes onto each, the size of files, and the lanes (--segment-size and --lanes come before it)")
+}
+
+func addClusterSize(f *pflag.FlagSet, to *int64) {
+	f.Var(someValue{sizeValue{to}}, "cluster-size", "what a file takes at least on drives that are not there yet, such as 1MiB; exFAT and NTFS have large ones (default 128KiB)")
 }
 
 // choose takes the profile's numbers for those that no flag gives.
@@ -71,20 +77,29 @@ func (v *volumes) choose(flags *pflag.FlagSet) error {
 func (v *volumes) archive(cfg *manifests.Config) {
 	if v.media.VolumeSize == 0 && v.driveSize == 0 {
 		v.driveSize = cfg.ArchiveSize << 30
+		v.archived = v.driveSize > 0
 	}
 }
 
-// chooseFor is choose for a bundle that is written into these directories. archiveSize counts on a
-// staging disk: a drive is taken as a whole.
+// chooseFor is choose for a bundle that is written into these directories, none where they are not known. archiveSize
+// counts on a staging disk: a drive is taken as a whole.
 func (v *volumes) chooseFor(dirs []string, flags *pflag.FlagSet, cfg *manifests.Config) error {
 	if len(dirs) > 1 && v.media.Disc() {
 		return usage(errors.New("--media "+v.media.String()+" takes one directory, in which each disc gets its own"), "name one directory")
 	}
-	if root, err := bundle.IsRoot(dirs[0]); len(dirs) == 1 && (err != nil || !root) {
+	switch len(dirs) {
+	case 0:
 		v.archive(cfg)
+	case 1:
+		if root, err := bundle.IsRoot(dirs[0]); err != nil || !root {
+			v.archive(cfg)
+		}
 	}
 	return v.choose(flags)
 }
 
-// clusterSize is what the smallest file takes, by the flag or by the profile; 0 where neither says it.
-func (v volumes) clusterSize() int64 { return cmp.Or(v.cluster, v.media.Cluster) }
+// drives are the numbers of drives that are not there yet. Discs, and what is as large as archiveSize, get directories
+// on a staging disk.
+func (v volumes) drives() places.Drives {
+	return places.Drives{Size: v.driveSize, Cluster: cmp.Or(v.cluster, v.media.Cluster), Staging: v.media.Disc() || v.archived}
+}

@@ -89,6 +89,7 @@ the drive can read all of it, and readers open it with --allow-unencrypted alone
 	addSignFlags(f, &o.sign)
 	f.Var(sizeValue{&o.volumes.segmentSize}, "segment-size", "largest file on the drive, such as 128MiB; at least 1MiB, at most 4GiB - 1")
 	f.Var(someValue{sizeValue{&o.volumes.driveSize}}, "drive-size", "write onto as many drives as it takes, and at most so many bytes, such as 64GB, onto each")
+	addClusterSize(f, &o.volumes.cluster)
 	addMedia(f, &o.volumes.media)
 	f.IntVar(&o.volumes.lanes, "lanes", bundle.DefaultLanes, "how many large blobs, `N`, are written at once to a drive; each takes 13 MiB of memory; a bundle on D drives has at most 99/D a drive")
 	f.IntVar(&o.parallelImages, "parallel-images", defaultParallel, "how many images' manifests, `N`, are read at once")
@@ -203,7 +204,7 @@ func (o packOptions) job(a *app, flags *pflag.FlagSet, ui *bundle.UI, dirs []str
 	job.ParallelImages, job.ParallelBlobs = o.parallelImages, o.parallelLayers
 	job.Journals = job.State
 	job.Dir, job.Dirs, job.Restart, job.NoVerify = dirs[0], dirs, o.restart, o.noVerify
-	job.DriveSize, job.Cluster, job.Staging = o.volumes.driveSize, o.volumes.clusterSize(), o.volumes.media.Disc()
+	job.Drives = o.volumes.drives()
 	job.NoSpaceCheck = o.noSpaceCheck
 	if !o.yes {
 		job.Confirm = a.confirmPlace("Pack there?")

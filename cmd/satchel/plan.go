@@ -1,13 +1,15 @@
 package main
 
 import (
-	"cmp"
 	"errors"
 	"io"
+	"io/fs"
+	"os"
 
 	"github.com/spf13/cobra"
 
 	"github.com/satchel-airgap/satchel/bundle"
+	"github.com/satchel-airgap/satchel/cmd/satchel/internal/places"
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/plan"
 	"github.com/satchel-airgap/satchel/manifests"
 	"github.com/satchel-airgap/satchel/oci/text"
@@ -24,7 +26,7 @@ type planOptions struct {
 	volumes        volumes
 	parallelImages int
 	keepGoing      bool
-	drive          string
+	drives         []string
 	rate           int64
 	images         bool
 	wide           bool
@@ -74,8 +76,8 @@ satchel builds, what is in the cache, or what catalogs in directories have.`,
 	f.BoolVar(&o.keepGoing, "keep-going", false, "plan without images that are not available; list them and exit with 3")
 	f.Var(someValue{sizeValue{&o.volumes.driveSize}}, "drive-size", "free space of the drives at hand, such as 64GB (default: what drives of the usual sizes leave)")
 	addMedia(f, &o.volumes.media)
-	f.StringVar(&o.drive, "drive", "", "`DIR` on the drive at hand: its free space and the size of its clusters are counted with")
-	f.Var(someValue{sizeValue{&o.volumes.cluster}}, "cluster-size", "what a file takes at least on the drives at hand, such as 1MiB; exFAT and NTFS have large ones (default 128KiB)")
+	f.StringArrayVar(&o.drives, "drive", nil, "`DIR` that pack will get: its free space and the size of its clusters are counted with, and where drives go there (may be given more than once)")
+	addClusterSize(f, &o.volumes.cluster)
 	f.Var(rateValue{&o.rate}, "rate", "also show how long fetching takes at so many bytes a second, such as 20MB or 160Mbit")
 	f.BoolVar(&o.images, "images", false, "list every image too: its size, what of that others share, and why it is carried (-o json and yaml always do)")
 	addPinFlags(f, &o.pin)
@@ -124,10 +126,7 @@ func (o planOptions) job(cmd *cobra.Command, a *app, ui *bundle.UI) (job plan.Op
 	if o.parallelImages < 1 {
 		return job, usage(errors.New("--parallel-images must be at least 1"), "")
 	}
-	if o.drive == "" {
-		o.volumes.archive(job.Config)
-	}
-	if err := o.volumes.choose(cmd.Flags()); err != nil {
+	if err := o.volumes.chooseFor(o.drives, cmd.Flags(), job.Config); err != nil {
 		return job, err
 	}
 	if err := o.pin.check(o.config, o.since, o.catalog); err != nil {
@@ -161,36 +160,48 @@ func (o planOptions) job(cmd *cobra.Command, a *app, ui *bundle.UI) (job plan.Op
 	if err := a.joinCatalogs(job.Config, o.catalog, len(o.since) > 0, job.Journals, name); err != nil {
 		return job, err
 	}
-	if o.volumes.media.Disc() { // their directories are on a staging disk, until they are burned
-		job.Job.Mounted = bundle.MaxDrives
-	}
-	job.DriveSize, job.Cluster, job.Rate = o.volumes.driveSize, o.volumes.clusterSize(), o.rate
-	if o.drive != "" {
-		if err := o.measure(a, &job); err != nil {
-			return job, err
-		}
+	job.Dirs, job.Drives, job.Rate = o.drives, o.volumes.drives(), o.rate
+	if err := o.measure(a, &job); err != nil {
+		return job, err
 	}
 	job.Client, job.Cache = o.registry.client(a), a.openCache()
 	return job, nil
 }
 
-// measure takes the drive's own numbers for those that no flag gives.
+// alone reports whether the bundle is to go onto the one drive that is named.
+func (o planOptions) alone(size int64) bool { return len(o.drives) == 1 && size == 0 }
+
+// measure looks at the drives that are named. Of one that is to hold all, it takes the numbers, to say how many like it there
+// would be.
 func (o planOptions) measure(a *app, job *plan.Options) error {
-	room, err := bundle.SpaceOf(o.drive)
-	switch {
-	case err != nil:
-		return err
-	case room.Unknown:
-		a.warn("the file system of %s does not report how much space it has", o.drive)
+	for _, dir := range o.drives {
+		if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) && !o.alone(job.Drives.Size) {
+			continue // pack makes it
+		}
+		list, _, err := bundle.List(dir, a.journals())
+		if err != nil {
+			return err
+		}
+		if len(list) > 0 {
+			a.info("%s holds %s already: plan counts the space that is free beside that; pack resumes an unfinished bundle of the same configuration, and writes a finished one no second time",
+				text.Printable(dir), text.Count(len(list), "bundle", "bundles"))
+		}
+	}
+	if !o.alone(job.Drives.Size) {
 		return nil
 	}
-	job.DriveSize, job.Cluster = cmp.Or(o.volumes.driveSize, room.Free), cmp.Or(o.volumes.cluster, room.Cluster)
-	list, _, err := bundle.List(o.drive, a.journals())
-	if err == nil && len(list) > 0 {
-		a.info("%s holds %s already: plan counts the space that is free beside that; pack resumes an unfinished bundle of the same configuration, and writes a finished one no second time",
-			text.Printable(o.drive), text.Count(len(list), "bundle", "bundles"))
+	dir := job.Dirs[0]
+	job.Dirs = nil
+	room, err := bundle.SpaceOf(dir)
+	if err != nil {
+		return err
 	}
-	return err
+	if room.Unknown {
+		a.warn("the file system of %s does not report how much space it has", dir)
+		return nil
+	}
+	job.Drives = places.Drives{Size: room.Free, Cluster: room.Cluster}
+	return nil
 }
 
 func runPlan(cmd *cobra.Command, a *app, o planOptions) error {
@@ -211,8 +222,8 @@ func runPlan(cmd *cobra.Command, a *app, o planOptions) error {
 	err = printReport(a.stdout, o.output, rep, func(w io.Writer) error {
 		return v.print(w, func(w io.Writer) error { return printPlan(w, rep, o.images, v) })
 	})
-	if o.drive != "" && o.volumes.driveSize == 0 && len(rep.Drives) == 1 && rep.Drives[0].Count > 1 {
-		a.warn("the bundle does not fit onto %s, where %s is free: pack refuses it; make room there, or take a larger drive", text.Printable(o.drive), bundle.FormatSize(rep.Drives[0].Free))
+	if len(o.drives) == 1 && len(job.Dirs) == 0 && len(rep.Drives) == 1 && rep.Drives[0].Count > 1 {
+		a.warn("the bundle does not fit onto %s, where %s is free: pack refuses it; make room there, take a larger drive, or spread it over several: a DIR for each, or --drive-size SIZE", text.Printable(o.drives[0]), bundle.FormatSize(rep.Drives[0].Free))
 	}
 	if err == nil && len(rep.Gaps) > 0 {
 		err = &plannedGapsError{countGaps(rep.Gaps)}

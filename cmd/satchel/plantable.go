@@ -2,14 +2,12 @@ package main
 
 import (
 	"cmp"
-	"fmt"
 	"io"
 	"strconv"
 	"strings"
 
 	"github.com/satchel-airgap/satchel/bundle"
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/plan"
-	"github.com/satchel-airgap/satchel/cmd/satchel/internal/profile"
 	"github.com/satchel-airgap/satchel/manifests"
 	"github.com/satchel-airgap/satchel/oci"
 	"github.com/satchel-airgap/satchel/oci/text"
@@ -51,38 +49,7 @@ func printPlan(w io.Writer, r *plan.Report, images bool, v view) error {
 	if r.Carried.Shared > 0 {
 		p.printf("shared       %s that more than one image needs; carried once, it saves %s\n", bundle.FormatSize(r.Carried.Shared), bundle.FormatSize(r.Carried.Saved))
 	}
-	how := "about"
-	if r.Written.UpperBound {
-		how = "at most"
-	}
-	p.printf("on the drive %s %s, %s\n", how, bundle.FormatSize(r.Written.Bytes), text.Count(r.Written.Segments, "segment", "segments"))
-	p.printf("             %s in clusters of %s\n", bundle.FormatSize(r.Written.OnDrive), bundle.CompactSize(r.Written.Cluster))
-	for i, has := range r.Written.Parity {
-		head := "parity       "
-		if len(r.Written.Parity) > 1 {
-			head += fmt.Sprintf("drive %d: ", i+1)
-		}
-		p.printf("%s%s can be rebuilt\n", head, has)
-	}
-	if takes := r.Written.WholeDrive; takes != "" {
-		p.printf("             no whole drive may be lost: that takes %s\n", takes)
-	}
-	volume := volumeOf(r.Media)
-	for i, d := range r.Drives {
-		head := "drives      "
-		if volume == "disc" {
-			head = "discs       "
-		}
-		if i > 0 {
-			head = "          or"
-		}
-		if d.Count == 0 {
-			p.printf("%s none of %s: one blob is larger\n", head, formatDrive(d.Size))
-		} else {
-			p.printf("%s %d of %s\n", head, d.Count, formatDrive(d.Size))
-		}
-	}
-	p.spread(r.Spread, volume)
+	p.layouts(r)
 	p.next(r.Stream)
 	if r.Time != nil {
 		p.printf("time         %s\n", formatTime(r.Time))
@@ -91,25 +58,6 @@ func printPlan(w io.Writer, r *plan.Report, images bool, v view) error {
 		p.gap(v, g)
 	}
 	return p.err
-}
-
-// volumeOf is what a person calls one of the media.
-func volumeOf(media string) string {
-	if p, err := profile.Parse(media); err == nil && p.Disc() {
-		return "disc"
-	}
-	return "drive"
-}
-
-// spread says what each of several drives gets.
-func (p *printer) spread(s *plan.Spread, volume string) {
-	if s == nil {
-		return
-	}
-	for _, d := range s.Drives {
-		p.printf("   %5s %2d  about %s, %s, %s\n", volume, d.Drive, bundle.FormatSize(d.Bytes), text.Count(d.Segments, "segment", "segments"), text.Count(d.Blobs, "blob", "blobs"))
-	}
-	p.printf("             each with %s, of the 100 that a bundle may have; manifests are on the last one\n", text.Count(s.Lanes, "lane", "lanes"))
 }
 
 // gap names what is not carried: an image, or the signature alone of one that is.
@@ -142,15 +90,4 @@ func printReleases(w io.Writer, list []manifests.CarriedRelease, v view) error {
 	}
 	_, err := io.WriteString(w, "\n")
 	return err
-}
-
-// formatDrive writes the size of a drive as it is sold, in powers of ten.
-func formatDrive(n int64) string {
-	switch {
-	case n%1e9 == 0:
-		return fmt.Sprintf("%d GB", n/1e9)
-	case n%1e6 == 0:
-		return fmt.Sprintf("%d MB", n/1e6)
-	}
-	return bundle.FormatSize(n)
 }

@@ -31,7 +31,7 @@ func staged(t *testing.T) (b *jobtest.Bench, dir string, fp bundle.Fingerprint) 
 	if err := os.Mkdir(opts.Dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	opts.Dirs, opts.DriveSize = []string{opts.Dir}, 8<<20
+	opts.Dirs, opts.Drives.Size = []string{opts.Dir}, 8<<20
 	done, err := pack.Run(t.Context(), opts)
 	if err != nil {
 		t.Fatal(err)

@@ -37,7 +37,7 @@ func NewDriveSet(t testing.TB, seed uint64) *DriveSet {
 		}
 		o.Dirs = append(o.Dirs, dir)
 	}
-	o.Job.SegmentSize, o.Job.Lanes, o.DriveSize, o.Cluster = bundle.MinSegmentSize, 2, 3<<20, 4096
+	o.Job.SegmentSize, o.Job.Lanes, o.Drives.Size, o.Drives.Cluster = bundle.MinSegmentSize, 2, 3<<20, 4096
 	done, err := pack.Run(t.Context(), o)
 	if err != nil {
 		t.Fatal(err)

@@ -20,7 +20,7 @@ func TestPackAcross(t *testing.T) {
 	if err := os.Remove(o.Dir); err != nil { // pack makes it
 		t.Fatal(err)
 	}
-	o.Job.Parity, o.DriveSize = bundle.ParityRatio{Parity: 10, Data: 20}, 6<<20
+	o.Job.Parity, o.Drives.Size = bundle.ParityRatio{Parity: 10, Data: 20}, 6<<20
 	done, err := pack.Run(t.Context(), o)
 	if err != nil {
 		t.Fatal(err)

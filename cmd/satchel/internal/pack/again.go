@@ -303,7 +303,7 @@ func (p *packing) checkAgain(ctx context.Context, b bundle.SealedError) error {
 func (p *packing) drivesOf(b bundle.SealedError) (dirs []string, away []bundle.DriveLabel, err error) {
 	places := []string{p.opts.Dir}
 	if p.slots != nil {
-		places = slices.Concat(p.slots.places(), p.slots.dirs)
+		places = slices.Concat(p.slots.places(), p.slots.Dirs)
 	}
 	dirs, away, err = bundle.DrivesIn(b.Bundle, places)
 	if err == nil && !slices.Contains(dirs, b.Dir) {

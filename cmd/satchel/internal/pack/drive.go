@@ -41,7 +41,7 @@ func (p *packing) probe() error {
 	}
 	dirs := []string{p.opts.Dir}
 	if p.slots != nil {
-		dirs = p.slots.dirs
+		dirs = p.slots.Dirs
 	}
 	for _, dir := range dirs {
 		if _, err := bundle.Prepare(dir, 0); err != nil {
@@ -124,7 +124,7 @@ func (p *packing) enough(dir string, f bundle.Forecast, room bundle.Space, more 
 	if !errors.As(err, &space) {
 		return err
 	}
-	space.Begun = begun
+	space.Begun, space.Alone = begun, p.slots == nil && p.opts.Supplement == nil
 	if p.opts.NoSpaceCheck {
 		p.Warn("%v; packing all the same, as asked", space)
 		return nil

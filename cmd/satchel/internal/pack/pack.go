@@ -15,6 +15,7 @@ import (
 	"github.com/satchel-airgap/satchel/bundle"
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/durable"
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/gaps"
+	"github.com/satchel-airgap/satchel/cmd/satchel/internal/places"
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/prepare"
 	"github.com/satchel-airgap/satchel/manifests"
 	"github.com/satchel-airgap/satchel/oci"
@@ -30,11 +31,9 @@ type Options struct {
 	Job        bundle.Job // its Config comes from Identity, and Partial from Only; its Stream has a name
 	Dir        string     // that the bundle goes to, or a mount that it gets a directory in
 	Dirs       []string   // of several drives, Dir first; nil for one
-	// DriveSize is the most bytes that a drive gets, as many drives as that takes: each in its turn in the place of the last
-	// one, or in a directory of its own where Dir is on a staging disk. 0 is for the drives in Dirs alone.
-	DriveSize int64
-	Cluster   int64 // bytes of a cluster of drives that are not there yet; 0 for the usual size
-	Staging   bool  // Dir is on a staging disk, also in the root of a drive: nothing can be written to what goes away
+	// Drives of a size: as many as that takes, each in its turn in the place of the last one, or in a directory of its own where
+	// Dir is on a staging disk.
+	Drives places.Drives
 	// NextDrive asks for a drive, and gives the directory where it is; nil where nobody is there.
 	NextDrive func(ctx context.Context, wanted *NextDriveError) (dir string, err error)
 	State     string // directory of the journals and ledgers

@@ -14,7 +14,7 @@ func TestSeveralParity(t *testing.T) {
 	t.Parallel()
 	b, options := newSpread(t, 311)
 	o := options("staging")
-	o.Job.Parity, o.DriveSize = bundle.ParityRatio{Parity: 1, Data: 9}, 5<<20
+	o.Job.Parity, o.Drives.Size = bundle.ParityRatio{Parity: 1, Data: 9}, 5<<20
 	done, err := pack.Run(t.Context(), o)
 	if err != nil {
 		t.Fatalf("%v\n%s", err, b.Log)
@@ -28,7 +28,7 @@ func TestSeveralParity(t *testing.T) {
 		t.Fatalf("%v\n%s", err, b.Log)
 	}
 	for _, d := range r.Drives {
-		if d.Protection.Parity != 1 || d.Bytes > o.DriveSize {
+		if d.Protection.Parity != 1 || d.Bytes > o.Drives.Size {
 			t.Errorf("drive %d: %d bytes, %+v", d.Number, d.Bytes, d.Protection)
 		}
 	}

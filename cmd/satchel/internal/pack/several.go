@@ -1,10 +1,8 @@
 package pack
 
 import (
-	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"slices"
 
@@ -19,7 +17,7 @@ func (p *packing) openSeveral(ctx context.Context) (*Result, error) {
 		return nil, err
 	}
 	var made []string
-	for _, dir := range p.slots.dirs {
+	for _, dir := range p.slots.Dirs {
 		if ok, err := bundle.MakeDir(dir); err != nil {
 			return nil, err
 		} else if ok {
@@ -65,11 +63,11 @@ func (p *packing) resumeSeveral(ctx context.Context) (w *bundle.Writer, err erro
 		if found {
 			return nil, nil
 		}
-		p.Info("nothing unfinished of this configuration in %s: nothing is deleted, and there is nothing to restart", text.Some(p.slots.dirs, 5))
+		p.Info("nothing unfinished of this configuration in %s: nothing is deleted, and there is nothing to restart", text.Some(p.slots.Dirs, 5))
 		p.opts.Restart = false
 	}
 	if len(places) == 0 { // a staging disk that has no drive yet
-		places = p.slots.dirs
+		places = p.slots.Dirs
 	}
 	err = p.rehash(func(rehash bundle.Rehash) (err error) {
 		w, err = bundle.ResumeOn(ctx, places, p.opts.State, p.opts.Job, rehash)
@@ -93,58 +91,14 @@ func (p *packing) rehash(run func(bundle.Rehash) error) error {
 }
 
 // room is what the drives hold.
-func (p *packing) room() (r bundle.Room, err error) {
-	shared := map[string]int{} // drives on one device share its room
-	for _, dir := range p.slots.dirs {
-		shared[bundle.MountOf(dir).Point()]++
+func (p *packing) room() (bundle.Room, error) {
+	if !p.opts.Restart {
+		return p.slots.Room(nil)
 	}
-	for _, dir := range p.slots.dirs {
-		space, err := bundle.SpaceOf(dir)
-		if err != nil {
-			return r, err
-		}
-		free := space.Free
-		if p.opts.Restart {
-			more, err := bundle.Deletable(dir, p.opts.State, p.opts.Job, space.Cluster)
-			if err != nil {
-				return r, err
-			}
-			free += more
-		}
-		free /= int64(max(1, shared[bundle.MountOf(dir).Point()]))
-		switch size := p.opts.DriveSize; {
-		case space.Unknown && size == 0:
-			return r, &SizeError{Dir: dir}
-		case space.Unknown || p.slots.staging:
-			free = size
-		case size > 0:
-			free = min(free, size)
-		}
-		c := bundle.Capacity{Free: free, Cluster: space.Cluster}
-		if p.slots.staging { // nobody knows what the drives will have
-			r.More = bundle.Capacity{Free: free, Cluster: cmp.Or(p.opts.Cluster, bundle.DefaultCluster)}
-			return r, nil
-		}
-		r.Drives = append(r.Drives, c)
-		if size := p.opts.DriveSize; size > 0 {
-			r.More = bundle.Capacity{Free: size, Cluster: space.Cluster}
-		}
-	}
-	return r, nil
+	return p.slots.Room(func(dir string, cluster int64) (int64, error) {
+		return bundle.Deletable(dir, p.opts.State, p.opts.Job, cluster)
+	})
 }
-
-// SizeError says that nobody knows how much a drive holds.
-type SizeError struct{ Dir string }
-
-func (e *SizeError) Error() string {
-	return fmt.Sprintf("the file system of %s does not report how much space it has", e.Dir)
-}
-
-// Hint says what to do now.
-func (e *SizeError) Hint() string { return "say with --drive-size how much each drive holds" }
-
-// Permanent is true: the file system stays as it is.
-func (e *SizeError) Permanent() bool { return true }
 
 // spread decides what goes on which drive, and makes room for it.
 func (p *packing) spread(ctx context.Context, job *bundle.Job) error {
@@ -156,17 +110,18 @@ func (p *packing) spread(ctx context.Context, job *bundle.Job) error {
 	if err != nil {
 		return err
 	}
-	over := func(room bundle.Room) (*bundle.Spread, error) {
-		return job.SpreadOver(all.Inventory, all.Graph, all.Body, room)
-	}
-	if job.Spread, err = over(room); errors.As(err, new(*bundle.SpaceError)) {
-		job.Spread, err = p.largestFirst(room, over, err)
-	}
-	if err != nil {
+	named := slices.Clone(p.slots.Dirs)
+	if job.Spread, err = p.slots.Spread(*job, all, room); err != nil {
 		return p.needing(err)
 	}
-	if err := p.stagingRoom(job.Spread); err != nil {
-		return err
+	if !slices.Equal(named, p.slots.Dirs) {
+		p.Info("the drives are taken from the largest to the smallest: in the order in which they are named, no way was found to put the bundle on them")
+	}
+	if err := p.slots.CheckStaging(job.Spread); err != nil && !p.opts.Restart {
+		if !p.opts.NoSpaceCheck {
+			return err
+		}
+		p.Warn("%v; packing all the same, as asked", err)
 	}
 	if p.opts.Restart {
 		places, err := bundle.RestartOrder(p.slots.places(), p.opts.State, p.opts.Job)
@@ -180,48 +135,6 @@ func (p *packing) spread(ctx context.Context, job *bundle.Job) error {
 		}
 	}
 	p.saySpread(job.Spread)
-	return nil
-}
-
-// largestFirst spreads the bundle over the drives from the largest to the smallest, where in the order of their names there
-// is no way: a small one among them may have room for no blob. inOrder is the error of that order.
-func (p *packing) largestFirst(room bundle.Room, over func(bundle.Room) (*bundle.Spread, error), inOrder error) (*bundle.Spread, error) {
-	n := len(p.slots.dirs)
-	if n < 2 || len(room.Drives) != n || room.More.Free > 0 {
-		return nil, inOrder
-	}
-	order := make([]int, n)
-	for i := range order {
-		order[i] = i
-	}
-	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(room.Drives[b].Free, room.Drives[a].Free) })
-	var dirs []string
-	var drives []bundle.Capacity
-	for _, i := range order {
-		dirs, drives = append(dirs, p.slots.dirs[i]), append(drives, room.Drives[i])
-	}
-	s, err := over(bundle.Room{Drives: drives})
-	if err != nil {
-		return nil, inOrder
-	}
-	p.slots.dirs = dirs
-	p.Info("the drives are taken from the largest to the smallest: in the order in which they are named, no way was found to put the bundle on them")
-	return s, nil
-}
-
-// stagingRoom makes sure that a staging disk holds all drives.
-func (p *packing) stagingRoom(s *bundle.Spread) error {
-	if !p.slots.staging {
-		return nil
-	}
-	dir := p.slots.dirs[0]
-	space, err := bundle.SpaceOf(dir)
-	if err != nil || space.Unknown {
-		return err
-	}
-	if need := s.Forecast.OnDrive(space.Cluster); space.Free < need && !p.opts.NoSpaceCheck && !p.opts.Restart {
-		return &bundle.SpaceError{Dir: dir, Need: need, Free: space.Free, Cluster: space.Cluster}
-	}
 	return nil
 }
 
@@ -244,12 +157,15 @@ func (p *packing) restart(dir string) error {
 // saySpread says what goes on each drive.
 func (p *packing) saySpread(s *bundle.Spread) {
 	if len(s.Drives) == 1 {
+		if len(p.slots.Dirs) > 1 {
+			p.Info("all of it goes onto one drive, in %s; the others stay empty", p.slots.Dirs[0])
+		}
 		return
 	}
 	p.Info("the bundle takes %d drives, with %s each", len(s.Drives), text.Count(s.Lanes, "lane", "lanes"))
 	for i := range s.Drives {
 		f := s.Forecast.On(i + 1)
-		p.Info("drive %d of %d: about %s, %s", i+1, len(s.Drives), bundle.FormatSize(f.Bytes), text.Count(f.Segments, "segment", "segments"))
+		p.Info("drive %d of %d: about %s in %s", i+1, len(s.Drives), bundle.FormatSize(f.Bytes), text.Count(f.Segments, "segment", "segments"))
 	}
 	switch has := s.Forecast.Protections(); {
 	case len(has) == 1 && has[0].Whole > 0:
@@ -276,10 +192,10 @@ func (p *packing) needing(err error) error {
 func (p *packing) createSeveral(job bundle.Job) (err error) {
 	n := len(job.Spread.Drives)
 	var places []string
-	if p.slots.staging && n == 1 {
-		places = p.slots.dirs // as without a size
+	if p.slots.Staging && n == 1 {
+		places = p.slots.Dirs // as without a size
 	}
-	for k := 1; k <= n && len(places) == k-1 && (k == 1 || !p.slots.staging); k++ {
+	for k := 1; k <= n && len(places) == k-1 && (k == 1 || !p.slots.Staging); k++ {
 		place, err := p.slots.place(k)
 		if err != nil {
 			return err

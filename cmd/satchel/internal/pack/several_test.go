@@ -35,7 +35,7 @@ func newSpread(t *testing.T, seed uint64) (*jobtest.Bench, func(dirs ...string) 
 			}
 			o.Dirs = append(o.Dirs, path)
 		}
-		o.Job.SegmentSize, o.Job.Lanes, o.DriveSize, o.Cluster = bundle.MinSegmentSize, 2, 3<<20+512<<10, 4096
+		o.Job.SegmentSize, o.Job.Lanes, o.Drives.Size, o.Drives.Cluster = bundle.MinSegmentSize, 2, 3<<20+512<<10, 4096
 		return o
 	}
 }

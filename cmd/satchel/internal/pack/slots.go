@@ -5,68 +5,41 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 
 	"github.com/satchel-airgap/satchel/bundle"
+	"github.com/satchel-airgap/satchel/cmd/satchel/internal/places"
 	"github.com/satchel-airgap/satchel/oci/text"
 )
 
-// slots are the places that drives go to.
+// slots are the places that drives go to, and what is in them.
 type slots struct {
-	dirs    []string
-	staging bool                    // dirs has one, in which each drive gets a directory
-	in      map[int]string          // the place of each drive that is there
-	on      map[string]bundle.Mount // where each place was
+	places.Places
+	in map[int]string          // the place of each drive that is there
+	on map[string]bundle.Mount // where each place was
 }
 
 // several reports whether a bundle may be spread over several drives.
-func (o Options) several() bool { return len(o.Dirs) > 1 || o.DriveSize > 0 }
+func (o Options) several() bool { return len(o.Dirs) > 1 || o.Drives.Size > 0 }
 
-// stagingDir is where a drive's directory is on a staging disk.
-func stagingDir(dir string, drive int) string {
-	return filepath.Join(dir, fmt.Sprintf("drive-%02d", drive))
-}
-
-// findSlots finds out what the directories are: one that is not the root of a mount, nor
-// removable without room for all, is on a staging disk.
+// findSlots finds out what the directories are.
 func (p *packing) findSlots(ctx context.Context) (err error) {
-	s := &slots{dirs: slices.Clone(p.opts.Dirs), in: map[int]string{}, on: map[string]bundle.Mount{}}
-	if len(s.dirs) == 0 {
-		s.dirs = []string{p.opts.Dir}
+	dirs := p.opts.Dirs
+	if len(dirs) == 0 {
+		dirs = []string{p.opts.Dir}
 	}
-	p.slots = s
-	p.opts.Job.Mounted = len(s.dirs)
-	for _, dir := range s.dirs {
+	p.slots = &slots{in: map[int]string{}, on: map[string]bundle.Mount{}}
+	for _, dir := range dirs {
 		if err := p.checkPlace(ctx, dir); err != nil {
 			return err
 		}
 	}
-	if p.opts.DriveSize == 0 || len(s.dirs) > 1 {
-		return nil
-	}
-	p.opts.Job.Mounted = 0 // drives go one after another
-	if s.staging, err = p.isStaging(s.dirs[0]); s.staging {
-		p.opts.Job.Mounted = bundle.MaxDrives
-	}
+	p.slots.Places, err = places.Find(dirs, p.opts.Drives)
+	p.opts.Job.Mounted = p.slots.Mounted
 	return err
-}
-
-// isStaging reports whether drives get directories in dir: it is not the root of a drive. A
-// bundle that was begun with a drive in dir itself goes on so: it is never one and the other.
-func (p *packing) isStaging(dir string) (bool, error) {
-	root, err := bundle.IsRoot(dir)
-	if errors.Is(err, fs.ErrNotExist) {
-		return true, nil // pack will make it
-	}
-	if err != nil || root && !p.opts.Staging {
-		return false, err
-	}
-	number, err := bundle.DriveIn(dir)
-	return number == 0 || err != nil, nil // an error comes up again where dir is used
 }
 
 // checkPlace is checkMount for one of several places.
@@ -81,12 +54,12 @@ func (p *packing) checkPlace(ctx context.Context, dir string) error {
 
 // places lists the directories in which drives may be now.
 func (s *slots) places() (list []string) {
-	if !s.staging {
-		return s.dirs
+	if !s.Staging {
+		return s.Dirs
 	}
 	for k := 1; k <= bundle.MaxDrives; k++ { // some may have been moved to their drives
-		if info, err := os.Stat(stagingDir(s.dirs[0], k)); err == nil && info.IsDir() {
-			list = append(list, stagingDir(s.dirs[0], k))
+		if info, err := os.Stat(s.Dir(k)); err == nil && info.IsDir() {
+			list = append(list, s.Dir(k))
 		}
 	}
 	return list
@@ -94,12 +67,11 @@ func (s *slots) places() (list []string) {
 
 // place finds a place for a drive: its own on a staging disk, else one that no other has.
 func (s *slots) place(drive int) (string, error) {
-	if s.staging {
-		dir := stagingDir(s.dirs[0], drive)
-		_, err := bundle.MakeDir(dir)
-		return dir, err
+	if s.Staging {
+		_, err := bundle.MakeDir(s.Dir(drive))
+		return s.Dir(drive), err
 	}
-	for _, dir := range s.dirs {
+	for _, dir := range s.Dirs {
 		if !s.taken(dir) {
 			return dir, nil
 		}
@@ -170,7 +142,7 @@ func (p *packing) insert(ctx context.Context, d bundle.DriveState) error {
 			delete(p.left, dir)
 			return nil
 		}
-		if !isWrong(wanted.Why) || p.slots.staging || ctx.Err() != nil {
+		if !isWrong(wanted.Why) || p.slots.Staging || ctx.Err() != nil {
 			return cmp.Or(ctx.Err(), wanted.Why)
 		}
 		if p.left[dir] != "" && !asked {
@@ -184,7 +156,7 @@ func (p *packing) insert(ctx context.Context, d bundle.DriveState) error {
 			return err
 		}
 		if now != dir {
-			p.slots.dirs[slices.Index(p.slots.dirs, dir)] = now
+			p.slots.Dirs[slices.Index(p.slots.Dirs, dir)] = now
 			p.left[now] = p.left[dir]
 			dir = now
 		}
@@ -316,7 +288,7 @@ func (p *packing) nextDrives(ctx context.Context) (group []int, err error) {
 
 // noPlace says that a drive is wanted whose place a later one has.
 func (p *packing) noPlace(d bundle.DriveState) error {
-	e := &NextDriveError{Label: d.Label, Dir: p.slots.dirs[0], Need: d.Need, Begun: d.Begun, Of: len(p.w.Drives())}
+	e := &NextDriveError{Label: d.Label, Dir: p.slots.Dirs[0], Need: d.Need, Begun: d.Begun, Of: len(p.w.Drives())}
 	for k, dir := range p.slots.in {
 		if dir == e.Dir {
 			e.Why = &bundle.WrongDriveError{Dir: dir, Want: d.Label, Have: p.w.Drives()[k-1].Label}

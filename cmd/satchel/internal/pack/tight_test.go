@@ -12,6 +12,7 @@ import (
 	"github.com/satchel-airgap/satchel/bundle"
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/jobtest"
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/pack"
+	"github.com/satchel-airgap/satchel/cmd/satchel/internal/places"
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/plan"
 	"github.com/satchel-airgap/satchel/oci"
 	"github.com/satchel-airgap/satchel/oci/ocitest"
@@ -106,11 +107,11 @@ func TestTightDrive(t *testing.T) {
 			o := b.Pack(b.Prepare(set), "drive")
 			o.Job.SegmentSize = c.segment
 			exfat(t, o.Dir, 64, c.cluster)
-			p := plan.Options{Options: b.Prepare(set), Job: o.Job, Cluster: c.cluster, DriveSize: 1}
+			p := plan.Options{Options: b.Prepare(set), Job: o.Job, Drives: places.Drives{Size: 1, Cluster: c.cluster}}
 			p.Job.Recipients = o.Job.Recipients
 			planned := func(free int64) *plan.Report {
 				t.Helper()
-				p.Options, p.DriveSize = b.Prepare(set), free
+				p.Options, p.Drives.Size = b.Prepare(set), free
 				r, err := plan.Run(t.Context(), p)
 				if err != nil {
 					t.Fatal(err)

@@ -42,7 +42,7 @@ func TestGapOfFinishedDrive(t *testing.T) {
 			t.Fatal(err)
 		}
 		o.Dirs = []string{o.Dir, bb}
-		o.Job.SegmentSize, o.Job.Lanes, o.DriveSize, o.Cluster = bundle.MinSegmentSize, 2, 3<<20+512<<10, 4096
+		o.Job.SegmentSize, o.Job.Lanes, o.Drives.Size, o.Drives.Cluster = bundle.MinSegmentSize, 2, 3<<20+512<<10, 4096
 		o.KeepGoing = true
 		return o
 	}

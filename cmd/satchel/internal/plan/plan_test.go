@@ -28,7 +28,7 @@ func TestRun(t *testing.T) {
 	base := c.Layer(1<<20, ocitest.LayerGzip)
 	set := jobtest.Images(b.Push(c.Image(true, base, c.Layer(100<<10, ocitest.LayerTar)), "team/one", "v1"), b.Push(c.Image(false, base), "team/two", "v1"))
 	o := options(b, set)
-	o.DriveSize, o.Rate = 1e9, 1000
+	o.Drives.Size, o.Rate = 1e9, 1000
 	got, err := plan.Run(t.Context(), o)
 	if err != nil {
 		t.Fatal(err)
@@ -79,7 +79,7 @@ func TestTooLarge(t *testing.T) {
 	b := jobtest.New(t, 23)
 	c := b.Content
 	o := options(b, jobtest.Images(b.Push(c.Image(true, c.Layer(8<<20, ocitest.LayerGzip)), "team/big", "v1")))
-	o.DriveSize = 4 << 20
+	o.Drives.Size = 4 << 20
 	var large *bundle.TooLargeError
 	if _, err := plan.Run(t.Context(), o); !errors.As(err, &large) {
 		t.Errorf("got %v", err)

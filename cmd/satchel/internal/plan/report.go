@@ -15,18 +15,22 @@ import (
 
 // Report is what pack would carry. All sizes are in bytes.
 type Report struct {
-	Origins  []Origin                   `json:"origins"`
-	Stream   Stream                     `json:"stream"`
-	LeftOut  *LeftOut                   `json:"leftOut,omitempty"` // with --since
-	Parts    []Part                     `json:"parts,omitempty"`   // with --since: what is new, and what left out
-	Carried  Carried                    `json:"carried"`
-	Written  Written                    `json:"written"`
-	Media    string                     `json:"media,omitempty"` // kind of medium that the drives are, if one was named
-	Drives   []Drive                    `json:"drives"`
-	Spread   *Spread                    `json:"spread,omitempty"` // with --drive-size: what each of several drives gets
-	Time     *FetchTime                 `json:"time,omitempty"`   // with --rate
-	Images   []Image                    `json:"images"`
-	Releases []manifests.CarriedRelease `json:"releases,omitempty"`
+	Origins []Origin `json:"origins"`
+	Stream  Stream   `json:"stream"`
+	LeftOut *LeftOut `json:"leftOut,omitempty"` // with --since
+	Parts   []Part   `json:"parts,omitempty"`   // with --since: what is new, and what left out
+	Carried Carried  `json:"carried"`
+	Written Written  `json:"written"`
+	Media   string   `json:"media,omitempty"` // kind of medium that the drives are, if one was named
+	Drives  []Drive  `json:"drives"`
+	Dirs    []string `json:"dirs,omitempty"`   // where the drives go, in their order, if --drive names that
+	Spread  *Spread  `json:"spread,omitempty"` // with --drive-size or several --drive: what each of several drives gets
+	// NotInSlot is why there is no way for one drive after another, where there is one for all together.
+	NotInSlot string                     `json:"notInSlot,omitempty"`
+	Together  *Together                  `json:"together,omitempty"`
+	Time      *FetchTime                 `json:"time,omitempty"` // with --rate
+	Images    []Image                    `json:"images"`
+	Releases  []manifests.CarriedRelease `json:"releases,omitempty"`
 	// Catalogs is what is carried of each.
 	Catalogs []manifests.CatalogContents `json:"catalogs,omitempty"`
 	Gaps     []oci.Gap                   `json:"gaps,omitempty"` // what --keep-going plans without
@@ -109,28 +113,6 @@ func parityOf(f bundle.Forecast) (list []string) {
 	return list
 }
 
-// Drive is how many drives of a size are needed.
-type Drive struct {
-	Size  int64 `json:"size"`
-	Free  int64 `json:"free"`  // what of it is counted on
-	Count int   `json:"count"` // 0: they are too small for one of the blobs
-}
-
-// Spread is how a bundle lies on several drives.
-type Spread struct {
-	Lanes  int     `json:"lanes"` // of each drive
-	Drives []Share `json:"drives"`
-}
-
-// Share is what one drive gets.
-type Share struct {
-	Drive    int   `json:"drive"`
-	Blobs    int   `json:"blobs"`
-	Bytes    int64 `json:"bytes"` // of its files
-	Segments int   `json:"segments"`
-	Needs    int64 `json:"needsBytes"` // of free space
-}
-
 // Image is one image of the plan.
 type Image struct {
 	report.Image
@@ -154,7 +136,7 @@ func (p *planning) report(ctx context.Context) (*Report, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &Report{Written: Written{f.Bytes, f.Upper, f.Segments, f.OnDrive(p.cluster()), p.cluster(), p.opts.Job.Plain, parityOf(f), ""}, Images: []Image{}, Gaps: inv.Gaps,
+	r := &Report{Drives: []Drive{}, Written: Written{f.Bytes, f.Upper, f.Segments, f.OnDrive(p.cluster()), p.cluster(), p.opts.Job.Plain, parityOf(f), ""}, Images: []Image{}, Gaps: inv.Gaps,
 		Time: p.fetchTime(), Releases: manifests.Releases(inv), Incomplete: manifests.IncompleteOf(inv.Gaps)}
 	if err := p.drives(r, f, all); err != nil {
 		return nil, err
