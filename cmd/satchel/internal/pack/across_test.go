@@ -1,6 +1,7 @@
 package pack_test
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -46,5 +47,35 @@ func TestPackAcross(t *testing.T) {
 	}
 	if again, err := pack.Run(t.Context(), o); err != nil || again.Fingerprint != done.Fingerprint {
 		t.Errorf("again without drive 2: %+v, %v", again, err)
+	}
+}
+
+// TestPackOwnStays begins in fewer places than there are drives, so that each gets parity of its own; that stays
+// so where a later run has all of them in places, two of which are free.
+func TestPackOwnStays(t *testing.T) {
+	t.Parallel()
+	b, options := newSpread(t, 312)
+	var dirs []string
+	run := func(names ...string) (*pack.Result, error) {
+		o := options(names...)
+		o.Job.Parity, o.Drives.Size, dirs = bundle.ParityRatio{Parity: 2, Data: 4}, 7<<20, o.Dirs
+		return pack.Run(t.Context(), o)
+	}
+	var wanted *pack.NextDriveError
+	if _, err := run("a", "b"); !errors.As(err, &wanted) || wanted.Finished == "" {
+		t.Fatalf("two places for four drives: %v\n%s", err, b.Log)
+	}
+	done, err := run("a", "b", "c", "d")
+	if err != nil {
+		t.Fatalf("%v\n%s", err, b.Log)
+	}
+	r, err := bundle.Verify(t.Context(), dirs, bundle.VerifyOptions{Expect: done.Fingerprint})
+	if err != nil || len(r.Drives) != 4 {
+		t.Fatalf("%+v, %v", r, err)
+	}
+	for _, d := range r.Drives {
+		if d.Protection.Parity == 0 || d.Protection.Whole > 0 {
+			t.Errorf("drive %d: %+v", d.Number, d.Protection)
+		}
 	}
 }

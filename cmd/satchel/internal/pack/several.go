@@ -196,7 +196,7 @@ func (p *packing) createSeveral(job bundle.Job) (err error) {
 		places = p.slots.Dirs // as without a size
 	}
 	for k := 1; k <= n && len(places) == k-1 && (k == 1 || !p.slots.Staging); k++ {
-		place, err := p.slots.place(k)
+		place, err := p.place(k)
 		if err != nil {
 			return err
 		}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -65,27 +66,32 @@ func (s *slots) places() (list []string) {
 	return list
 }
 
-// place finds a place for a drive: its own on a staging disk, else one that no other has.
-func (s *slots) place(drive int) (string, error) {
-	if s.Staging {
-		_, err := bundle.MakeDir(s.Dir(drive))
-		return s.Dir(drive), err
+// place finds a place for a drive: its own on a staging disk, else the first one that is free, "" for none.
+func (p *packing) place(drive int) (string, error) {
+	if p.slots.Staging {
+		_, err := bundle.MakeDir(p.slots.Dir(drive))
+		return p.slots.Dir(drive), err
 	}
-	for _, dir := range s.Dirs {
-		if !s.taken(dir) {
-			return dir, nil
-		}
+	if free := p.free(); len(free) > 0 {
+		return free[0], nil
 	}
 	return "", nil
 }
 
-func (s *slots) taken(dir string) bool {
-	for _, in := range s.in {
-		if in == dir {
-			return true
+// free lists the places that no drive has; last those from which a finished one has to leave first.
+func (p *packing) free() (list []string) {
+	for _, leaving := range []bool{false, true} {
+		for _, dir := range p.slots.Dirs {
+			if !p.slots.taken(dir) && (p.left[dir] != "") == leaving {
+				list = append(list, dir)
+			}
 		}
 	}
-	return false
+	return list
+}
+
+func (s *slots) taken(dir string) bool {
+	return slices.Contains(slices.Collect(maps.Values(s.in)), dir)
 }
 
 // NextDriveError says that a drive is wanted that is not there. What was written stays, and the
@@ -130,24 +136,34 @@ func (e *NextDriveError) Hint() string {
 // Permanent is false: the drive may be mounted.
 func (e *NextDriveError) Permanent() bool { return false }
 
-// insert gets a drive into a place, and asks for it until it is there.
+// insert gets a drive into a place: that which is there for it, else one in which it is asked for until it is there.
 func (p *packing) insert(ctx context.Context, d bundle.DriveState) error {
-	dir, err := p.slots.place(d.Number)
+	first, err := p.place(d.Number)
 	if err != nil {
 		return err
 	}
-	for asked := false; ; asked = true {
-		wanted := &NextDriveError{Label: d.Label, Dir: dir, Need: d.Need, Begun: d.Begun, Of: len(p.w.Drives()), Finished: p.left[dir]}
-		if wanted.Why = p.attach(ctx, d, dir); wanted.Why == nil {
-			delete(p.left, dir)
-			return nil
+	dir, why := first, p.attach(ctx, d, first)
+	for _, other := range p.free() {
+		if why == nil || !isWrong(why) || p.slots.Staging {
+			break
 		}
-		if !isWrong(wanted.Why) || p.slots.Staging || ctx.Err() != nil {
-			return cmp.Or(ctx.Err(), wanted.Why)
+		if other == first {
+			continue
+		}
+		if err := p.attach(ctx, d, other); err == nil || !isWrong(err) {
+			why = err
+		} else if p.left[other] != "" && p.left[dir] == "" { // something has to leave, and that may
+			dir, why = other, err
+		}
+	}
+	for asked := false; why != nil; asked = true {
+		if !isWrong(why) || p.slots.Staging || ctx.Err() != nil {
+			return cmp.Or(ctx.Err(), why)
 		}
 		if p.left[dir] != "" && !asked {
-			wanted.Why = nil // it is the one that was just finished
+			why = nil // it is the one that was just finished
 		}
+		wanted := &NextDriveError{Label: d.Label, Dir: dir, Need: d.Need, Begun: d.Begun, Of: len(p.w.Drives()), Finished: p.left[dir], Why: why}
 		if p.opts.NextDrive == nil {
 			return wanted
 		}
@@ -160,7 +176,9 @@ func (p *packing) insert(ctx context.Context, d bundle.DriveState) error {
 			p.left[now] = p.left[dir]
 			dir = now
 		}
+		why = p.attach(ctx, d, dir)
 	}
+	return nil
 }
 
 // isWrong reports whether an error says that another drive must be put in.
@@ -193,6 +211,7 @@ func (p *packing) attach(ctx context.Context, d bundle.DriveState, dir string) e
 		return err
 	}
 	p.slots.in[d.Number] = dir
+	delete(p.left, dir)
 	p.Info("writing drive %s into %s", d.Label, p.dirOf(d.Number))
 	return nil
 }
@@ -264,7 +283,7 @@ func (p *packing) nextDrives(ctx context.Context) (group []int, err error) {
 		}
 		dir := p.slots.in[d.Number]
 		if dir == "" {
-			if dir, err = p.slots.place(d.Number); err != nil {
+			if dir, err = p.place(d.Number); err != nil {
 				return nil, err
 			}
 			if dir == "" && len(group) == 0 {
@@ -276,8 +295,9 @@ func (p *packing) nextDrives(ctx context.Context) (group []int, err error) {
 			if err := p.insert(ctx, d); err != nil {
 				return nil, err
 			}
-			dir = p.slots.in[d.Number]
-		} else if len(group) > 0 && p.onSame(on, dir) {
+			dir = p.slots.in[d.Number] // it may be another one
+		}
+		if len(group) > 0 && p.onSame(on, dir) {
 			continue
 		}
 		group = append(group, d.Number)
