@@ -14,7 +14,7 @@ func (p *printer) layouts(r *plan.Report) {
 	volume := volumeOf(r.Media)
 	if r.Together == nil {
 		p.written(r.Written, r.Spread)
-		p.drives(r, volume)
+		p.count(r, volume)
 		p.spread(r.Spread, volume)
 		return
 	}
@@ -54,8 +54,8 @@ func (p *printer) written(w plan.Written, s *plan.Spread) {
 	}
 }
 
-// drives says how many drives it takes.
-func (p *printer) drives(r *plan.Report, volume string) {
+// count says how many drives it takes.
+func (p *printer) count(r *plan.Report, volume string) {
 	if len(r.Drives) == 0 && r.Spread != nil {
 		p.printf("drives       %d of the %d that are named\n", len(r.Spread.Drives), len(r.Dirs))
 	} else if len(r.Drives) == 0 {
