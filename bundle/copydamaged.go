@@ -16,11 +16,12 @@ import (
 // lastToCopy opens the last drive. Where its seals are damaged, their second copies stand in.
 func lastToCopy(p location, want Wanted) (*seals, error) {
 	s, err := readSeals(p, want)
-	if _, ok := errors.AsType[*DamageError](err); !ok || p.short != "" {
+	_, other := errors.AsType[*FingerprintError](err) // a damaged bundle.json has another one too
+	if _, ok := errors.AsType[*DamageError](err); !ok && !other || p.short != "" {
 		return s, err
 	}
 	s, serr := secondSeals(p, want)
-	if _, ok := errors.AsType[*DamageError](serr); ok {
+	if _, ok := errors.AsType[*DamageError](serr); ok || other && serr != nil {
 		return nil, err // which says it as verify does
 	}
 	return s, serr

@@ -57,6 +57,14 @@ func TestCopyMends(t *testing.T) {
 		if err := from.Close(); err != nil {
 			t.Fatal(err)
 		}
+		if list, err := OpenOriginals(t.Context(), []string{broken.drive}, Wanted{Expect: fp}); err != nil || list[0].Close() != nil {
+			t.Errorf("%s, and the fingerprint that is expected: %v", c.what, err)
+		}
+		if c.put[seal.BundleName] != nil { // its second copy is the one
+			if _, err := Verify(t.Context(), []string{broken.drive}, VerifyOptions{Expect: fp}); errors.As(err, new(*FingerprintError)) || err == nil {
+				t.Errorf("%s: verify finds %v", c.what, err)
+			}
+		}
 		dir := filepath.Join(t.TempDir(), "copy")
 		if err := broken.copyTo(t, dir); err != nil {
 			t.Errorf("%s: %v", c.what, err)
@@ -97,6 +105,22 @@ func TestCopyRescue(t *testing.T) {
 	}
 	if err := b.copyTo(t, dir); err != nil {
 		t.Fatal(err)
+	}
+	f.whole(t, dir)
+
+	// The second one has lost extras.json with its copy: it brings its segments all the same.
+	dir, b = filepath.Join(t.TempDir(), "copy"), f.clone(t)
+	if err := errors.Join(os.Remove(filepath.Join(b.drive, seal.ExtrasName)), os.Remove(filepath.Join(b.drive, seal.CopyDir, seal.ExtrasName))); err != nil {
+		t.Fatal(err)
+	}
+	for _, from := range []*fixture{a, b} {
+		if err := from.copyTo(t, dir); !errors.As(err, new(*DamageError)) {
+			t.Errorf("of a damaged copy: %v", err)
+		}
+	}
+	unfinishedIn(t, dir)
+	if err := a.copyTo(t, dir); err != nil {
+		t.Error(err)
 	}
 	f.whole(t, dir)
 }

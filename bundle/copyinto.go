@@ -241,10 +241,17 @@ func (c *Copying) lookAtFiles() error {
 	for _, f := range c.from.files {
 		known[f.Name] = f
 	}
+	noExtras := c.from.Lost(seal.ExtrasName) // what it would name, an earlier run had from elsewhere
 	for name := range c.found {
+		if noExtras && hasSecond(name) {
+			continue
+		}
 		if _, ok := known[name]; !ok && !strings.HasSuffix(name, media.TempSuffix) {
 			return c.refuse("the copy there has %s, and the bundle in %s does not", name, c.from.Dir)
 		}
+	}
+	if noExtras {
+		return nil
 	}
 	body, err := c.into.ReadFile(seal.ExtrasName, seal.MaxSize)
 	if err != nil {

@@ -26,7 +26,7 @@ const MaxLinkFile = 1<<31 - 1
 const (
 	linkVersion     = "link/1"
 	linkHead        = `{"satchel":"` + linkVersion + `"`
-	maxLinkManifest = 64 << 20
+	maxLinkManifest = 32 << 20 // it is read, taken apart and written again in memory
 	maxLinkNumber   = 9_999_999
 	idInNames       = 8 // characters of the bundle ID in the names of link files
 )
@@ -278,7 +278,7 @@ func (d *linkDrive) bound(id string) (known map[string]seal.File, must []string,
 // parseLink reads a manifest, and believes nothing in it that its seals do not say.
 func parseLink(body []byte) (*Link, error) {
 	text, check, ok := bytes.Cut(body, []byte("\nsha256 "))
-	if !ok || string(check) != seal.Sum(append(bytes.Clone(text), '\n'))+"\n" {
+	if !ok || string(check) != seal.Sum(body[:len(text)+1])+"\n" {
 		return nil, errors.New("it is cut, or was changed")
 	}
 	var m linkManifest
@@ -343,7 +343,14 @@ func OpenLink(ctx context.Context, from []*Original, most int64, progress func(b
 		return nil, found
 	}
 	slices.SortFunc(l.drives, func(a, b *linkDrive) int { return cmp.Compare(a.number, b.number) })
-	return l, l.build(most)
+	if err := l.build(most); err != nil {
+		return nil, err
+	}
+	if len(l.manifest) > maxLinkManifest {
+		return nil, &RefusedError{Dir: from[0].Dir, Reason: fmt.Sprintf("the manifest of what is sent would be %s large, and %s are the most", FormatSize(int64(len(l.manifest))), FormatSize(maxLinkManifest)),
+			hint: "it has a checksum of each part of a file: name a larger --max-file-size; or send the drives of a bundle one by one"}
+	}
+	return l, nil
 }
 
 // Cut gives the bytes in the files that are larger than most.

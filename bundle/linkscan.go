@@ -1,7 +1,6 @@
 package bundle
 
 import (
-	"bytes"
 	"cmp"
 	"errors"
 	"fmt"
@@ -16,6 +15,7 @@ import (
 	"github.com/satchel-airgap/satchel/bundle/internal/media"
 	"github.com/satchel-airgap/satchel/bundle/internal/seal"
 	"github.com/satchel-airgap/satchel/bundle/internal/sign"
+	"github.com/satchel-airgap/satchel/oci/text"
 )
 
 // mostArrived is how many files are looked at below a directory.
@@ -60,13 +60,15 @@ func (r *receiver) scan() error {
 // none.
 func (r *receiver) choose() (*Link, error) {
 	var others []Fingerprint
+	seen, kept := map[string]bool{}, 0
 	for _, f := range r.files {
 		body, ok := r.readManifest(f)
-		if !ok || slices.ContainsFunc(r.links, func(l *Link) bool { return bytes.Equal(l.manifest, body) }) {
+		sum := seal.Sum(body)
+		if !ok || seen[sum] {
 			continue
 		}
-		if len(r.links) == mostSendings {
-			r.notes = append(r.notes, fmt.Sprintf("there are more than %d different manifests: not all were looked at", mostSendings))
+		if len(r.links) == mostSendings || len(r.links) > 0 && kept+len(body) > maxLinkManifest {
+			r.notes = append(r.notes, fmt.Sprintf("there are more than %s, or more than %s of them: not all were looked at", text.Count(mostSendings, "different manifest", "different manifests"), FormatSize(maxLinkManifest)))
 			break
 		}
 		l, err := parseLink(body)
@@ -81,7 +83,8 @@ func (r *receiver) choose() (*Link, error) {
 			r.wrong = append(r.wrong, Fault{f.name, "is the manifest of another bundle, " + l.Bundle})
 		case r.opts.Bundle != "" && l.Bundle != r.opts.Bundle:
 		default:
-			r.links = append(r.links, l)
+			l.manifest = nil // what it says is enough
+			r.links, kept, seen[sum] = append(r.links, l), kept+len(body), true
 		}
 	}
 	if len(r.links) == 0 && len(others) > 0 {

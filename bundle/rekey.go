@@ -78,7 +78,35 @@ func Rekey(ctx context.Context, dirs []string, want Wanted, ids []Identity, to [
 			return nil, err
 		}
 	}
-	return done, nil
+	return done, confirmRekeyed(ctx, dirs, s.finger, done.Files)
+}
+
+// confirmRekeyed reads what was written: each drive is as it must be, and has the new key files.
+func confirmRekeyed(ctx context.Context, dirs []string, finger Fingerprint, names []string) error {
+	err := CheckSizes(ctx, dirs, Wanted{Expect: finger})
+	if err == nil {
+		err = lackKeys(dirs, finger, names)
+	}
+	if err != nil {
+		return fmt.Errorf("read what was added: %w", err)
+	}
+	return nil
+}
+
+// lackKeys finds a drive whose extras.json does not name the key files.
+func lackKeys(dirs []string, finger Fingerprint, names []string) error {
+	s, err := openSeals(dirs, Wanted{Expect: finger})
+	if err != nil {
+		return err
+	}
+	for _, d := range s.drives() {
+		for _, name := range names {
+			if !slices.ContainsFunc(d.extras.Files, func(f seal.File) bool { return f.Name == name }) {
+				err = also(err, d.damage(seal.ExtrasName, "does not name "+name+", although that was written", nil))
+			}
+		}
+	}
+	return also(err, s.close())
 }
 
 // canRekey finds out what stands against it.

@@ -55,8 +55,13 @@ func broken(err error) bool {
 // second copy stands in for it if drive.json and extras.json agree with that: seals.second.
 func sealsToVerify(p location, want Wanted) (*seals, error) {
 	s, err := readSeals(p, want)
-	damage, ok := errors.AsType[*DamageError](err)
-	if !ok || p.short != "" || slices.ContainsFunc(damage.Faults, func(f Fault) bool { return f.File != seal.BundleName }) {
+	var faults []Fault
+	if damage, ok := errors.AsType[*DamageError](err); ok {
+		faults = damage.Faults
+	} else if _, ok := errors.AsType[*FingerprintError](err); ok { // it is another bundle, unless the second copy shows that it has changed
+		faults = []Fault{{seal.BundleName, "has changed: its second copy has the fingerprint that is expected"}}
+	}
+	if len(faults) == 0 || p.short != "" || slices.ContainsFunc(faults, func(f Fault) bool { return f.File != seal.BundleName }) {
 		return s, err
 	}
 	s, serr := readSealsBy(p, func(s *seals) error { return s.readSecond(want) })
@@ -67,7 +72,7 @@ func sealsToVerify(p location, want Wanted) (*seals, error) {
 	if !s.extrasAgree() {
 		return nil, errors.Join(err, s.dir.Close())
 	}
-	s.faults = append(s.faults, damage.Faults...)
+	s.faults = append(s.faults, faults...)
 	return s, nil
 }
 

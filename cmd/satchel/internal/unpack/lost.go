@@ -9,6 +9,7 @@ import (
 
 	"github.com/satchel-airgap/satchel/bundle"
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/gaps"
+	"github.com/satchel-airgap/satchel/manifests"
 	"github.com/satchel-airgap/satchel/oci"
 	"github.com/satchel-airgap/satchel/oci/text"
 	"github.com/satchel-airgap/satchel/transport"
@@ -79,8 +80,27 @@ func (u *unpacking) lacksDrives() error {
 	for _, inc := range u.lost.Incompletes() {
 		u.Warn("%s", text.OneLine(inc.String()))
 	}
+	for _, c := range offering(u.images, u.lost.Images) {
+		u.Warn("catalog %s is in the mirror all the same, and offers these operators to clusters that use it", c)
+	}
 	if u.Out != nil {
 		u.Info("the cluster's YAML is not written: the mirror does not have all images")
 	}
 	return &LostError{u.Site.Mirror.String(), u.lost}
+}
+
+// offering gives the catalogs among images that offer operators of which images are lost.
+func offering(images []oci.Image, lost []oci.Gap) (catalogs []string) {
+	for _, img := range images {
+		name := img.Configured().String()
+		if img.Origin != manifests.OriginCatalog || img.Subject != "" || slices.Contains(catalogs, name) {
+			continue
+		}
+		if slices.ContainsFunc(lost, func(g oci.Gap) bool {
+			return slices.ContainsFunc(g.Image.Reasons, func(r oci.Reason) bool { return r.Kind == manifests.KindOperator && r.Catalog == name })
+		}) {
+			catalogs = append(catalogs, name)
+		}
+	}
+	return catalogs
 }

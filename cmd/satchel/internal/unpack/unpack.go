@@ -154,21 +154,9 @@ func warnGaps(inv *oci.Inventory, to notice.To) {
 	}
 }
 
+// run is one run over one bundle, in the order in which things are found out and written.
 func (u *unpacking) run(ctx context.Context) error {
-	inv := u.r.Inventory()
-	if err := u.Site.Mirror.CheckCollisions(inv); err != nil {
-		return err
-	}
-	u.Info("bundle %s, %s, to %s", u.r.ID(), counted(inv.Images), u.Site.Mirror)
-	warnGaps(inv, u.To)
-	if err := u.readReceipts(ctx); err != nil {
-		return err
-	}
-	u.sayPruning()
-	if err := u.lookBehind(ctx); err != nil {
-		return err
-	}
-	if err := u.wasInterrupted(ctx); err != nil {
+	if err := u.lookAtPast(ctx); err != nil {
 		return err
 	}
 	missing, err := u.missing(ctx)
@@ -176,8 +164,7 @@ func (u *unpacking) run(ctx context.Context) error {
 		return err
 	}
 	u.found = missing
-	nothing := len(missing.Images)+len(missing.Blobs) == 0
-	if !nothing {
+	if len(missing.Images)+len(missing.Blobs) > 0 {
 		if err := u.mayPush(ctx, missing); err != nil {
 			return err
 		}
@@ -185,31 +172,10 @@ func (u *unpacking) run(ctx context.Context) error {
 	if u.all = u.DryRun; u.DryRun {
 		return u.endDry(ctx, missing)
 	}
-	if !nothing || len(missing.Unnamed) > 0 {
-		if err := u.intend(ctx, missing); err != nil {
-			return err
-		}
-	}
-	if !nothing {
-		if err := u.pushMissing(ctx, missing); err != nil {
-			return err
-		}
-	}
-	if err := u.mirror.Name(ctx, u.src, missing.Unnamed); err != nil {
+	if err := u.complement(ctx, missing); err != nil {
 		return err
 	}
-	if u.Verify == transport.VerifyFull {
-		if err := u.readBack(ctx); err != nil {
-			return err
-		}
-	}
-	if err := u.confirm(ctx); err != nil {
-		return err
-	}
-	if err := u.ended(ctx); err != nil {
-		return err
-	}
-	if err := u.afterPrune(ctx); err != nil {
+	if err := u.lookAgain(ctx); err != nil {
 		return err
 	}
 	u.all = true
@@ -224,6 +190,56 @@ func (u *unpacking) run(ctx context.Context) error {
 		return err // no receipt: the mirror does not have the bundle
 	}
 	return u.finish(ctx)
+}
+
+// lookAtPast says what is unpacked, and finds out what earlier runs have left in the mirror.
+func (u *unpacking) lookAtPast(ctx context.Context) error {
+	inv := u.r.Inventory()
+	if err := u.Site.Mirror.CheckCollisions(inv); err != nil {
+		return err
+	}
+	u.Info("bundle %s, %s, to %s", u.r.ID(), counted(inv.Images), u.Site.Mirror)
+	warnGaps(inv, u.To)
+	if err := u.readReceipts(ctx); err != nil {
+		return err
+	}
+	u.sayPruning()
+	if err := u.lookBehind(ctx); err != nil {
+		return err
+	}
+	return u.wasInterrupted(ctx)
+}
+
+// complement pushes what the mirror lacks, once it says that this was begun, and gives images the names that they lack.
+func (u *unpacking) complement(ctx context.Context, missing *transport.Missing) error {
+	nothing := len(missing.Images)+len(missing.Blobs) == 0
+	if !nothing || len(missing.Unnamed) > 0 {
+		if err := u.intend(ctx, missing); err != nil {
+			return err
+		}
+	}
+	if !nothing {
+		if err := u.pushMissing(ctx, missing); err != nil {
+			return err
+		}
+	}
+	return u.mirror.Name(ctx, u.src, missing.Unnamed)
+}
+
+// lookAgain makes sure of what is in the mirror now.
+func (u *unpacking) lookAgain(ctx context.Context) error {
+	if u.Verify == transport.VerifyFull {
+		if err := u.readBack(ctx); err != nil {
+			return err
+		}
+	}
+	if err := u.confirm(ctx); err != nil {
+		return err
+	}
+	if err := u.ended(ctx); err != nil {
+		return err
+	}
+	return u.afterPrune(ctx)
 }
 
 // endDry says at the end of a dry run what would be done.
