@@ -36,6 +36,9 @@ func (r *Reader) Drives() (list []Drive) {
 	return list
 }
 
+// Across reports whether parity goes across the drives of the bundle.
+func (r *Reader) Across() bool { return r.seals.hasOthers() }
+
 // DriveOf is the drive that has d, the zero value if the bundle does not carry it.
 func (r *Reader) DriveOf(d oci.Descriptor) DriveLabel {
 	b, ok := r.index.Blobs[d.Digest]
@@ -199,5 +202,5 @@ func (r *Reader) Detach(drive DriveLabel) error {
 
 // away says that a drive is not here whose content is asked for.
 func (r *Reader) away(number int) error {
-	return &AwayError{Drives: []DriveLabel{r.label(number)}}
+	return &AwayError{Drives: []DriveLabel{r.label(number)}, Across: r.Across()}
 }

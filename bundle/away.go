@@ -36,6 +36,7 @@ func (d DriveLabel) String() string {
 type AwayError struct {
 	Drives []DriveLabel // at least one
 	Why    string       // what they are needed for; may be empty
+	Across bool         // parity goes across the drives: from enough others, one that is lost can be made anew
 
 	hint string
 }

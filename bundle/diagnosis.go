@@ -88,6 +88,9 @@ func (d *diagnosis) judge(faults []Fault) {
 func (d *diagnosis) readSmall() {
 	for name, body := range d.bodies {
 		d.twin(name, body, false)
+		if string(body) == string(d.lent[name]) && !d.hasItself(name) {
+			d.origin[name], d.origin[seal.CopyDir+"/"+name] = fromOthers, fromOthers
+		}
 	}
 	if d.byFiles {
 		const from = "the files that it names, as SHA256SUMS has it"
@@ -110,6 +113,11 @@ func (d *diagnosis) readSmall() {
 		d.small[seal.ReadmeName], d.small[seal.SumsName] = f.readme, f.sums
 		d.origin[seal.ReadmeName], d.origin[seal.SumsName] = "the seals", "the seals"
 	}
+}
+
+// hasItself reports whether the drive has a small file that was lent, or its second copy.
+func (d *diagnosis) hasItself(name string) bool {
+	return slices.ContainsFunc(d.both(name), func(body []byte) bool { return string(body) == string(d.lent[name]) })
 }
 
 // readTwice reads a file that is bound, or its second copy.

@@ -112,6 +112,8 @@ func (all *drivesDiagnosis) survey(ctx context.Context, a *acrossDrives, progres
 	return err
 }
 
+const fromOthers = "another drive"
+
 // fill takes small files of which both copies are lost from other drives.
 func (d *diagnosis) fill(a *acrossDrives, number int) {
 	for _, f := range d.files() {
@@ -123,7 +125,7 @@ func (d *diagnosis) fill(a *acrossDrives, number int) {
 		}
 		if body, ok := a.find(number, f); ok {
 			d.twin(f.Name, body, false)
-			d.origin[f.Name], d.origin[seal.CopyDir+"/"+f.Name] = "another drive", "another drive"
+			d.origin[f.Name], d.origin[seal.CopyDir+"/"+f.Name] = fromOthers, fromOthers
 		}
 	}
 }

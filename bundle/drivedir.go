@@ -33,6 +33,7 @@ type driveDir struct {
 	signatures []signature       // that are right
 	base       int               // how many drives a supplement has, on a drive of the damaged bundle beside it
 	byFiles    bool              // extras.json was corrected by the files that it names
+	lent       map[string][]byte // what other drives have of its seals and extras.json, where its own are lost
 	odd        bool              // its parity.json is not that of the other drives
 	seen       map[string]string // SHA-256 of what any change of the bundle changes, before a repair read it
 	second     bool              // the seal is the second copy: good enough to look for faults, and no more

@@ -103,10 +103,10 @@ func (e *UnfinishedError) Hint() string {
 		return waitForIt
 	}
 	if e.Copy {
-		return "run the same copy again: it goes on where it stopped. If it named damage in its source, copy from another one; if the bundle comes over a one-way link, run satchel missing"
+		return "run the same copy again: it goes on where it stopped. If it named damage in its source, copy from another one"
 	}
 	if e.Supplements != "" {
-		return "run the same satchel repair --from-source again: it resumes where it stopped"
+		return "make the same supplement again: it resumes where it stopped"
 	}
 	return "run the same command again where it was packed (pack, or repair for a supplement): it resumes where it stopped"
 }
@@ -210,7 +210,7 @@ func (e *DamageError) Hint() string {
 	const last = "read the drive on another host, or take another copy of the bundle; else look what can be rebuilt from second copies and from parity; for what cannot, the host that packed it makes a supplement, by a list of what is lost"
 	var names []string
 	for _, f := range e.Faults {
-		if f.Copied() && !slices.Contains(names, f.File) && (e.Dir == "" || copyDiffers(e.Dir, f.File)) {
+		if f.Copied() && !strings.HasPrefix(f.What, "and its second copy") && !slices.Contains(names, f.File) && (e.Dir == "" || copyDiffers(e.Dir, f.File)) {
 			names = append(names, f.File)
 		}
 	}

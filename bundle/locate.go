@@ -17,6 +17,16 @@ import (
 type located struct {
 	last    *location  // that of the last drive, or of a bundle of one; nil if it is not here
 	earlier []location // those of other drives, by number
+	lost    []location // those of drives whose seals are lost
+}
+
+// places are all of them, the last one at the end.
+func (at located) places() []location {
+	all := slices.Concat(at.earlier, at.lost)
+	if at.last != nil {
+		all = append(all, *at.last)
+	}
+	return all
 }
 
 // locate finds the drive directories of the one bundle that a reader means by dirs: those that
@@ -26,7 +36,11 @@ func locate(dirs []string) (at located, err error) {
 	if err != nil {
 		return at, err
 	}
-	return together(all)
+	at, err = together(all)
+	if err == nil && len(at.lost) > 0 {
+		err = at.lost[0].sealLost()
+	}
+	return at, err
 }
 
 // locateAll finds the drive directories that are named by dirs, or stand below them; at least one.
@@ -55,6 +69,8 @@ func together(all []location) (at located, err error) {
 		switch {
 		case p.id != first.id || len(all) > 1 && p.id == "":
 			return at, &RefusedError{Dir: p.dir, Reason: fmt.Sprintf("it is %s, and %s is %s", p.named(), first.dir, first.named()), hint: "name the directories of one bundle"}
+		case p.lost:
+			at.lost = append(at.lost, p)
 		case p.isEarlier():
 			at.earlier = append(at.earlier, p)
 		case at.last == nil:

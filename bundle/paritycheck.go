@@ -79,13 +79,18 @@ func (s *driveDir) hasParity() bool {
 	return slices.ContainsFunc(s.extras.Files, func(f seal.File) bool { return seal.IsParity(f.Name) })
 }
 
+// hasOthers reports whether it has copies of other drives' small files, as it has where parity goes across drives.
+func (s *driveDir) hasOthers() bool {
+	return slices.ContainsFunc(s.extras.Files, func(f seal.File) bool { return seal.IsOther(f.Name) })
+}
+
 // HasParity says which parity the drive in dir has: of its own, or across the drives of its bundle.
 func HasParity(dir string) (own, across bool, err error) {
 	s, err := openOne(dir, Wanted{})
 	if err != nil {
 		return false, false, err
 	}
-	across = slices.ContainsFunc(s.extras.Files, func(f seal.File) bool { return seal.IsOther(f.Name) })
+	across = s.hasOthers()
 	return s.hasParity() && !across, across, s.dir.Close()
 }
 

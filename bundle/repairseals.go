@@ -11,9 +11,9 @@ import (
 )
 
 // openToRepair reads the seals of a drive directory of which any may be damaged: each small file,
-// or else its second copy, as they agree with each other. The error is that of a bundle that
-// cannot be told from others any more.
-func openToRepair(p location, want Wanted) (d *driveDir, err error) {
+// or else its second copy, as they agree with each other; or what other drives have lent of them.
+// The error is that of a bundle that cannot be told from others any more.
+func openToRepair(p location, want Wanted, lent map[string][]byte) (d *driveDir, err error) {
 	switch {
 	case p.short != "":
 		return nil, shortNames(p)
@@ -26,7 +26,7 @@ func openToRepair(p location, want Wanted) (d *driveDir, err error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &seals{driveDir: &driveDir{dir: root, bodies: map[string][]byte{}}}
+	s := &seals{driveDir: &driveDir{dir: root, bodies: map[string][]byte{}, lent: lent}}
 	s.seen = s.changing()
 	if err := s.chooseSeals(p, want); err != nil {
 		return nil, errors.Join(err, root.Close())
@@ -49,9 +49,9 @@ func (s *driveDir) changing() map[string]string {
 // from its original or its second copy.
 func (s *seals) chooseSeals(p location, want Wanted) error {
 	var err error
-	if p.sealed || p.copied {
+	if p.sealed || p.copied || s.lent[seal.BundleName] != nil {
 		err = s.chooseLast(want)
-	} else if s.hadSeal() {
+	} else if s.hadSeal() && s.lent == nil {
 		err = s.damage(seal.BundleName, "and its second copy are missing: they were lost, or the bundle was never finished; then pack goes on where it stopped", nil)
 	} else {
 		err = s.chooseEarlier(p, want)
@@ -108,7 +108,7 @@ func (s *seals) chooseLast(want Wanted) error {
 		return cmp.Or(asNeeds(s.dir.Path(), err), error(s.damage(seal.BundleName, "cannot be read", err)))
 	}
 	s.sum = s.bundle.Drives[len(s.bundle.Drives)-1]
-	for _, body := range s.both(seal.DriveName) {
+	for _, body := range s.candidates(seal.DriveName) {
 		if seal.Sum(body) == s.sum.SHA256 {
 			s.bodies[seal.DriveName] = body
 		}
@@ -126,7 +126,7 @@ func (s *seals) chooseEarlier(p location, want Wanted) error {
 		return &AwayError{Drives: []DriveLabel{{p.id, p.of, p.of}}, Why: "its fingerprint is compared, and who has signed it is found out, on the last drive"}
 	}
 	best := -1
-	for _, body := range s.both(seal.DriveName) {
+	for _, body := range s.candidates(seal.DriveName) {
 		drive, err := seal.ParseDrive(body)
 		if err != nil || drive.Of == 0 || drive.Drive == drive.Of || !drive.Complete {
 			continue
@@ -143,6 +143,9 @@ func (s *seals) chooseEarlier(p location, want Wanted) error {
 		if n > best {
 			s.bodies[seal.DriveName], s.drive, best = body, drive, n
 		}
+	}
+	if best < 0 && p.lost {
+		return p.sealLost()
 	}
 	if best < 0 {
 		return &UnfinishedError{Dir: p.dir}
@@ -163,6 +166,15 @@ func (s *driveDir) both(name string) (list [][]byte) {
 	return list
 }
 
+// candidates gives what may be the right bytes of a small file: what other drives have of it, if they have lent
+// it, else the original and the second copy.
+func (s *driveDir) candidates(name string) [][]byte {
+	if body, ok := s.lent[name]; ok {
+		return [][]byte{body}
+	}
+	return s.both(name)
+}
+
 // chooseBundle takes bundle.json or its second copy: the one with the fingerprint that is asked
 // for, or else the one that is what drive.json and extras.json say.
 func (s *seals) chooseBundle(want Wanted) ([]byte, error) {
@@ -173,7 +185,7 @@ func (s *seals) chooseBundle(want Wanted) ([]byte, error) {
 	var list []candidate
 	var other *FingerprintError
 	var first error
-	for _, body := range s.both(seal.BundleName) {
+	for _, body := range s.candidates(seal.BundleName) {
 		b, err := seal.ParseBundle(body)
 		if needs := asNeeds(s.dir.Path(), err); needs != nil {
 			return nil, needs
@@ -214,22 +226,29 @@ func (s *seals) chooseExtras() error {
 		if err != nil || extras.Bundle != s.drive.Bundle || extras.Seal != string(s.finger) || extras.Drive != s.ownSum() {
 			continue
 		}
-		n := s.disagreement(extras)
-		if twice := len(both) == 2 && string(both[0]) == string(both[1]); n > 0 && !twice && !s.listed(seal.ExtrasName, body) {
-			wrongs = append(wrongs, extras)
-			continue
+		n, listed := s.disagreement(extras), s.listed(seal.ExtrasName, body)
+		if twice := len(both) == 2 && string(both[0]) == string(both[1]); n > 0 && !listed {
+			if wrongs = append(wrongs, extras); !twice {
+				continue
+			}
 		}
-		better := n < wrong || n == wrong && slices.Equal(extras.Files, s.extras.Files) && s.listed(seal.ExtrasName, body)
+		better := n < wrong || n == wrong && slices.Equal(extras.Files, s.extras.Files) && listed
 		if s.extras.Bundle == "" || better {
 			s.bodies[seal.ExtrasName], s.extras, wrong = body, extras, n
 		}
 	}
 	for _, extras := range wrongs {
-		if body, ok := s.extrasAnew(extras); ok && s.extras.Bundle == "" {
+		if body, ok := s.extrasAnew(extras); ok && (s.extras.Bundle == "" || wrong > 0) {
 			var err error
 			s.bodies[seal.ExtrasName], s.byFiles = body, true
 			s.extras, err = seal.ParseExtras(body)
 			return err
+		}
+	}
+	if body, ok := s.lent[seal.ExtrasName]; ok && s.extras.Bundle == "" {
+		extras, err := seal.ParseExtras(body)
+		if err == nil && extras.Seal == string(s.finger) && extras.Drive == s.ownSum() {
+			s.bodies[seal.ExtrasName], s.extras = body, extras
 		}
 	}
 	return nil

@@ -1,6 +1,7 @@
 package bundle
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -24,6 +25,7 @@ type RepairSet struct {
 type LostDrive struct {
 	DriveLabel
 	Why string
+	Err error // that its seals are lost; nil if it is not here
 }
 
 // FindRepairs reads all of the drives in dirs, as [Verify] does, and finds out what can be rebuilt
@@ -32,11 +34,11 @@ type LostDrive struct {
 // drive that is not here. Close it. Errors: those of [Verify] where there is nothing to check, *[DamageError] where the
 // seals and their copies are lost.
 func FindRepairs(ctx context.Context, dirs []string, want Wanted, progress func(int64)) (set *RepairSet, err error) {
-	at, err := locate(dirs)
+	at, err := locateToRepair(dirs)
 	if err != nil {
 		return nil, err
 	}
-	var drives []*driveDir
+	drives, broken, err := openEach(at, want)
 	defer func() {
 		if err != nil {
 			for _, d := range drives {
@@ -44,7 +46,7 @@ func FindRepairs(ctx context.Context, dirs []string, want Wanted, progress func(
 			}
 		}
 	}()
-	if drives, err = openEach(at, want); err != nil {
+	if err != nil {
 		return nil, err
 	}
 	findOddParity(drives)
@@ -63,24 +65,53 @@ func FindRepairs(ctx context.Context, dirs []string, want Wanted, progress func(
 			return nil, err
 		}
 	}
-	set = &RepairSet{Bundle: drives[0].drive.Bundle}
-	for number := 1; number <= max(1, len(at.names())); number++ {
-		switch {
-		case all.here[number] != nil:
-			set.Drives = append(set.Drives, newRepair(all.here[number], unfinished[number]))
-		case all.away[number] != nil:
-			set.Away = append(set.Away, newRepair(all.away[number], nil))
-		default:
-			set.Lost = append(set.Lost, LostDrive{DriveLabel{set.Bundle, number, len(at.names())}, all.why[number]})
-		}
-	}
-	return set, nil
+	return all.set(at.names(), unfinished, broken), nil
 }
 
-// expect compares the fingerprint with that of the last drive, which is not here: the others have
-// copies of its seal, where it can be made anew.
+// set is what can be done about each drive. unfinished is what was interrupted on it, broken the damage for which it was not opened.
+func (all *drivesDiagnosis) set(names []DriveLabel, unfinished, broken map[int]error) *RepairSet {
+	s := &RepairSet{}
+	for number := 1; number <= max(1, len(names)); number++ {
+		switch {
+		case all.here[number] != nil:
+			s.Drives = append(s.Drives, newRepair(all.here[number], unfinished[number]))
+		case all.away[number] != nil:
+			s.Away = append(s.Away, newRepair(all.away[number], nil))
+		default:
+			s.Lost = append(s.Lost, LostDrive{names[number-1], all.why[number], cmp.Or(broken[number], broken[0])})
+		}
+	}
+	s.Bundle = s.Drives[0].Bundle
+	return s
+}
+
+// locateToRepair finds the drive directories of a bundle, those too of which nothing says which drive they are.
+func locateToRepair(dirs []string) (at located, err error) {
+	all, err := locateAll(dirs)
+	if err != nil {
+		return at, err
+	}
+	whole, rest := apart(all)
+	if at, err = together(whole); err != nil {
+		return at, err
+	}
+	for _, p := range rest {
+		if p.copying {
+			return at, &UnfinishedError{Dir: p.dir, Copy: true}
+		}
+		p.lost = true
+		at.lost = append(at.lost, p)
+	}
+	return at, nil
+}
+
+// expect compares the fingerprint with that of the last drive, whose seal is not here or is lost: the others have
+// copies of it, where it can be made anew.
 func (all *drivesDiagnosis) expect(fp Fingerprint, at located) error {
-	last := all.away[len(at.names())]
+	last := all.here[len(at.names())]
+	if last == nil {
+		last = all.away[len(at.names())]
+	}
 	switch {
 	case last == nil:
 		return at.noLast("its fingerprint is compared on the last drive")
@@ -90,33 +121,45 @@ func (all *drivesDiagnosis) expect(fp Fingerprint, at located) error {
 	return nil
 }
 
-// openEach opens each drive. One whose seals cannot be read counts as not here, if there are
-// others.
-func openEach(at located, want Wanted) (drives []*driveDir, err error) {
-	places := slices.Clone(at.earlier)
-	if at.last != nil {
-		places = append(places, *at.last)
-	}
-	var broken error
-	for _, p := range places {
-		asked := want
+// openEach opens each drive. One whose seals are lost is opened by what the others have of them; broken are the
+// errors of those of which these have nothing.
+func openEach(at located, want Wanted) (drives []*driveDir, broken map[int]error, err error) {
+	places := at.places()
+	var lost []location
+	asked := func(p location) Wanted {
 		if at.last != nil && p.dir != at.last.dir || at.last == nil && want.Trust == nil {
-			asked = Wanted{} // the last one answers, or what is known of it
+			return Wanted{} // the last one answers, or what is known of it
 		}
-		d, err := openToRepair(p, asked)
+		return want
+	}
+	for _, p := range places {
+		d, err := openToRepair(p, asked(p), nil)
 		if isDamage(err) && len(places) > 1 {
-			broken = also(broken, err)
+			lost = append(lost, p)
 			continue
 		}
 		if err != nil {
-			return drives, err
+			return drives, nil, err
 		}
 		drives = append(drives, d)
 	}
-	if len(drives) == 0 {
-		return nil, broken
+	broken = map[int]error{}
+	var all error
+	for _, p := range lost {
+		d, err := openLost(p, drives, asked(p))
+		switch {
+		case err == nil:
+			drives = append(drives, d)
+		case isDamage(err):
+			broken[p.drive], all = err, also(all, err)
+		default:
+			return drives, nil, err
+		}
 	}
-	return drives, nil
+	if len(drives) == 0 {
+		return nil, nil, all
+	}
+	return drives, broken, nil
 }
 
 // Close releases the directories.

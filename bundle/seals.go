@@ -60,6 +60,9 @@ func openSeals(dirs []string, want Wanted) (*seals, error) {
 
 // openLocated is openSeals of what was found.
 func openLocated(at located, want Wanted) (*seals, error) {
+	if len(at.lost) > 0 {
+		return nil, at.lost[0].sealLost()
+	}
 	if at.last == nil {
 		return nil, at.noLast("it has the seal and the index, without which nothing can be read")
 	}
@@ -87,8 +90,9 @@ func (s *seals) openEarlier(list []location) error {
 
 // noLast says that the last drive is not here.
 func (at located) noLast(why string) error {
-	p := at.earlier[0]
-	return &AwayError{Drives: []DriveLabel{{p.id, p.of, p.of}}, Why: why}
+	p := slices.Concat(at.earlier, at.lost)[0]
+	_, across, err := HasParity(p.dir)
+	return &AwayError{Drives: []DriveLabel{{p.id, p.of, p.of}}, Why: why, Across: err == nil && across}
 }
 
 // readSeals reads the seals of a bundle on its last drive. What is wrong with the files is collected in
@@ -101,6 +105,9 @@ func readSeals(p location, want Wanted) (s *seals, err error) {
 	}
 	if p.copying {
 		return nil, &UnfinishedError{Dir: p.dir, Copy: true}
+	}
+	if p.lost {
+		return nil, p.sealLost()
 	}
 	if !p.sealed && p.complete && p.copied {
 		return nil, &DamageError{Dir: p.dir, Faults: []Fault{{seal.BundleName, "is missing: the seal was lost, or sealing was interrupted"}}}

@@ -139,6 +139,9 @@ func identify(dir string) (p *location, err error) {
 	}
 	defer func() { err = errors.Join(err, d.Close()) }()
 	if p, err = lookIn(d); p != nil || err != nil {
+		if p != nil {
+			p.findTrace(d)
+		}
 		return p, err
 	}
 	if p = unfinishedCopy(d); p != nil {
@@ -169,7 +172,7 @@ func identify(dir string) (p *location, err error) {
 	if _, err := d.Stat(seal.CopyDir + "/" + seal.BundleName); err == nil && segment {
 		return &location{dir: d.Path(), copied: true, complete: true, renamed: d.Translated()}, nil
 	}
-	return nil, nil
+	return readTrace(d), nil
 }
 
 // isSeal reports whether a file begins as a seal does, whatever its name.

@@ -249,7 +249,7 @@ func TestSignedTampering(t *testing.T) {
 		{"a copy of nothing", change{"copy/bundle.json.7.sig": theirs["bundle.json.sig"]}, "copy/bundle.json.7.sig is extra", true, false},
 		{"a name that is near the grammar", change{"bundle.json.1.sig": {}, "bundle.json.100.sig": {}, "index.age.sig": {}, "bundle.json.02.sig": {}}, "", true, false},
 		{"a temporary file", change{"bundle.json.sig.tmp": {}}, "", true, false},
-		{"another seal", change{"bundle.json": changed}, "copy/bundle.json differs", true, false},
+		{"another seal", change{"bundle.json": changed}, "bundle.json has changed", true, false},
 		{"another seal and copy", change{"bundle.json": changed, "copy/bundle.json": changed}, "extras.json belongs to another seal", false, false},
 		{"line ends", change{"bundle.json.sig": []byte(strings.ReplaceAll(string(all["bundle.json.sig"]), "\n", "\r\n"))}, "", true, true},
 	}

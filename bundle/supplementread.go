@@ -179,6 +179,11 @@ func (o *damaged) openDrives(beside *located, own int, idx *index.Index) error {
 	if beside.last != nil {
 		all = append(all, *beside.last)
 	}
+	for _, p := range beside.lost {
+		if slices.ContainsFunc(idx.Segments[idx.Own():], func(s index.Segment) bool { return s.Drive == own+p.drive }) {
+			all = append(all, p)
+		}
+	}
 	for _, p := range all {
 		d, err := openBeside(p, own, idx, o.trust)
 		if err != nil {

@@ -112,7 +112,7 @@ func (o *opened) judge(r *Report, all *drivesDiagnosis) (found error) {
 		case all.away[name.Number] != nil && why == "":
 			r.Rebuildable = append(r.Rebuildable, name)
 		case why != "" && why != tooManyAway && r.Protection.Whole > 0:
-			r.Beyond = append(r.Beyond, LostDrive{name, why})
+			r.Beyond = append(r.Beyond, LostDrive{DriveLabel: name, Why: why})
 		}
 	}
 	return found

@@ -15,6 +15,8 @@ type opened struct {
 	broken []DriveReport // of drives whose seals cannot be read: nothing else of them is known
 	names  []DriveLabel  // of all drives of a bundle of several
 
+	unnamed []location // of which nothing says which drive they are
+
 	trusted []Signed // without the last drive: who is trusted and has signed the drive that was looked at last
 }
 
@@ -43,13 +45,13 @@ func openToVerify(dirs []string, want Wanted) (*opened, error) {
 // which nothing says which drive they are, and copies that did not come to their end.
 func apart(all []location) (whole, rest []location) {
 	for _, p := range all {
-		if p.id == "" || p.copying {
+		if p.id == "" || p.copying || p.lost && p.drive == 0 {
 			rest = append(rest, p)
 		} else {
 			whole = append(whole, p)
 		}
 	}
-	if !slices.ContainsFunc(whole, func(p location) bool { return p.of > 1 }) || slices.ContainsFunc(rest, func(p location) bool { return p.copying && p.id != whole[0].id }) {
+	if !slices.ContainsFunc(whole, func(p location) bool { return p.of > 1 }) || slices.ContainsFunc(rest, func(p location) bool { return p.id != "" && p.id != whole[0].id }) {
 		return all, nil
 	}
 	return whole, rest
@@ -58,8 +60,8 @@ func apart(all []location) (whole, rest []location) {
 // addRest notes such drives. Of one alone without a name, the drives that are not here may say which it is.
 func (o *opened) addRest(list []location, at located) {
 	here, unnamed := map[int]bool{}, 0
-	for _, p := range slices.Concat(at.earlier, list) {
-		if here[p.drive] = true; p.id == "" {
+	for _, p := range slices.Concat(at.earlier, at.lost, list) {
+		if here[p.drive] = true; p.drive == 0 {
 			unnamed++
 		}
 	}
@@ -77,19 +79,19 @@ func (o *opened) addRest(list []location, at located) {
 			is = away[0]
 		}
 		faults := []Fault{{seal.DriveName, "cannot be read, nor its second copy, so that nothing says which drive it is"}}
-		o.broken = append(o.broken, DriveReport{DriveLabel: is, Dir: p.dir, Faults: faults, Err: &DamageError{Dir: p.dir, Faults: faults}})
+		o.broken, o.unnamed = append(o.broken, DriveReport{DriveLabel: is, Dir: p.dir, Faults: faults, Err: &DamageError{Dir: p.dir, Faults: faults}}), append(o.unnamed, p)
 	}
 }
 
 // open opens each drive. One that is too damaged keeps nobody from looking at the others.
 func (o *opened) open(at located, want Wanted) error {
-	if at.last == nil && want.Expect != "" {
+	if at.last == nil && len(at.lost) == 0 && want.Expect != "" {
 		return at.noLast("the fingerprint is compared on the last drive")
 	}
 	var of *seal.Bundle
 	if at.last != nil {
 		s, err := sealsToVerify(*at.last, want)
-		if err := o.add(*at.last, err, len(at.earlier) > 0); err != nil {
+		if err := o.add(*at.last, err); err != nil {
 			return err
 		}
 		if s != nil {
@@ -98,7 +100,7 @@ func (o *opened) open(at located, want Wanted) error {
 	}
 	for _, p := range at.earlier {
 		s, err := openDrive(p, of)
-		if err := o.add(p, err, true); err != nil {
+		if err := o.add(p, err); err != nil {
 			return err
 		}
 		if s == nil {
@@ -111,13 +113,27 @@ func (o *opened) open(at located, want Wanted) error {
 			}
 		}
 	}
+	for _, p := range at.lost {
+		if err := o.add(p, p.sealLost()); err != nil {
+			return err
+		}
+	}
+	if err := o.openLost(slices.Concat(at.places(), o.unnamed), want); err != nil {
+		return err
+	}
+	if len(o.drives) == 0 && len(o.broken) > 0 {
+		return o.broken[0].Err
+	}
+	if o.last == nil && want.Expect != "" {
+		return at.noLast("the fingerprint is compared on the last drive")
+	}
 	return nil
 }
 
-// add notes damage that kept a drive from being opened, if there are others to look at.
-func (o *opened) add(p location, err error, others bool) error {
+// add notes damage that kept a drive from being opened.
+func (o *opened) add(p location, err error) error {
 	damage, ok := errors.AsType[*DamageError](err)
-	if !ok || !others {
+	if !ok {
 		return err
 	}
 	o.broken = append(o.broken, DriveReport{DriveLabel: DriveLabel{p.id, p.drive, p.of}, Dir: damage.Dir, Faults: damage.Faults, Err: err})
@@ -133,10 +149,7 @@ func (o *opened) close() (err error) {
 
 // names are all drives of the bundle, nil for a bundle of one.
 func (at located) names() (list []DriveLabel) {
-	all := slices.Clone(at.earlier)
-	if at.last != nil {
-		all = append(all, *at.last)
-	}
+	all := at.places()
 	of := slices.MaxFunc(all, func(a, b location) int { return cmp.Compare(a.of, b.of) })
 	for n := 1; n <= of.of; n++ {
 		list = append(list, DriveLabel{of.id, n, of.of})

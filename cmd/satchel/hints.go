@@ -191,7 +191,19 @@ func flagsFor(err error) string {
 	case *bundle.DamageError:
 		if !e.Whole {
 			dir := shellWords([]string{cmp.Or(e.Dir, "DIR")})
-			return "satchel repair " + dir + "; the list: satchel verify --lost FILE " + dir + " and all other drives of the bundle, if it has some"
+			return "satchel repair " + dir + "; the list: satchel verify --lost FILE " + dir + "; of a bundle on several drives, each with the directories of all that are there"
+		}
+	case *bundle.UnfinishedError:
+		switch {
+		case e.Running:
+		case e.Copy:
+			return "satchel copy; of a bundle that comes over a one-way link: satchel missing"
+		case e.Supplements != "":
+			return "satchel repair --from-source"
+		}
+	case *bundle.AwayError:
+		if e.Across {
+			return "one that is lost: satchel repair --to NEW and the directories of the others make it anew"
 		}
 	case *bundle.PlainError:
 		return "--allow-unencrypted"

@@ -115,6 +115,8 @@ type lostDrive struct {
 	Label  string `json:"label"`
 	Lost   string `json:"lost,omitempty"`   // why it cannot be made anew from the others, or not all of it
 	Partly bool   `json:"partly,omitempty"` // what is left of it can
+
+	damaged error // it is here, and its seals are lost
 }
 
 // repairEnd is what repair prints for machines.
@@ -228,7 +230,7 @@ func reportRepair(set *bundle.RepairSet) *repairReport {
 		rep.NotHere = append(rep.NotHere, d)
 	}
 	for _, d := range set.Lost {
-		rep.NotHere = append(rep.NotHere, lostDrive{Drive: d.Number, Label: d.Label(), Lost: d.Why})
+		rep.NotHere = append(rep.NotHere, lostDrive{Drive: d.Number, Label: d.Label(), Lost: d.Why, damaged: d.Err})
 	}
 	return rep
 }
@@ -272,6 +274,9 @@ func (a *app) doRepair(ctx context.Context, o repairOptions, set *bundle.RepairS
 	rep.Whole = rep.wholeHere && len(set.Away)+len(set.Lost) == 0
 	for _, r := range set.Drives {
 		err = errors.Join(err, bundle.Release(r.Dir))
+	}
+	if err == nil && len(set.Away)+len(set.Lost) > 0 && len(set.Drives) > 1 {
+		err = notHere(set)
 	}
 	return err
 }
@@ -329,8 +334,13 @@ func faultsOf(set *bundle.RepairSet) (list []bundle.Fault) {
 	return list
 }
 
-// notHere says that drives are not here, of a bundle of which nothing else is damaged.
+// notHere says that drives are not here, or that their seals are lost, of a bundle of which nothing else is damaged.
 func notHere(set *bundle.RepairSet) error {
+	for _, d := range set.Lost {
+		if d.Err != nil {
+			return d.Err
+		}
+	}
 	e := &notHereError{AwayError: &bundle.AwayError{}}
 	for _, r := range set.Away {
 		e.Drives = append(e.Drives, r.Drive)
@@ -490,6 +500,8 @@ func printRepair(w io.Writer, r *repairReport) error {
 			}
 		case d.Partly:
 			p.printf("LOST         drive %d, %s: %s (satchel repair --to DIR writes the rest of it)\n", d.Drive, d.Label, d.Lost)
+		case d.damaged != nil:
+			p.printf("LOST         drive %d, %s: %s\n", d.Drive, d.Label, d.damaged)
 		case d.Lost != "":
 			p.printf("not here     drive %d, %s (it cannot be made anew: %s)\n", d.Drive, d.Label, d.Lost)
 		default:

@@ -42,7 +42,7 @@ func (s *driveSlots) Bring(ctx context.Context, need []bundle.DriveLabel) error 
 		return err
 	}
 	if s.t.open() != nil {
-		return errors.Join(wrong, &bundle.AwayError{Drives: need})
+		return errors.Join(wrong, &bundle.AwayError{Drives: need, Across: s.r.Across()})
 	}
 	if wrong != nil {
 		s.a.warn("%s", text.Printable(text.Joined(wrong.Error())))
@@ -177,7 +177,7 @@ func (s *driveSlots) ask(ctx context.Context, need []bundle.DriveLabel) error {
 		return err
 	}
 	if typed := strings.ToLower(strings.TrimSpace(answer)); typed == "q" || typed == "quit" {
-		return errors.Join(errAnswer, &bundle.AwayError{Drives: need})
+		return errors.Join(errAnswer, &bundle.AwayError{Drives: need, Across: s.r.Across()})
 	}
 	return nil
 }

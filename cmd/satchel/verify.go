@@ -105,7 +105,7 @@ func (a *app) verify(ctx context.Context, dirs []string, want bundle.Wanted) (*v
 		verr = &notHereError{away, true}
 	}
 	if as[*bundle.DamageError](verr) {
-		verr = &listedError{verr, r.Remedies, r.Bundle == ""}
+		verr = &listedError{verr, r.Remedies, r.Bundle == "", r.Protection.Whole > 0 && len(r.Away) > 0}
 	}
 	return rep, verr
 }
@@ -115,10 +115,15 @@ type listedError struct {
 	err      error
 	remedies []bundle.Remedy
 	sealLost bool // what repair can do is not known
+	away     bool // parity goes across drives, of which some are not here
 }
 
 // Hint names repair where it can do something, or may.
 func (e *listedError) Hint() string {
+	lost := slices.ContainsFunc(e.remedies, func(m bundle.Remedy) bool { return m.Lost != "" && !m.Extra })
+	if lost && e.away {
+		return "name the drives that are not here too, if they are there: parity goes across all, and more can be rebuilt then (satchel repair)"
+	}
 	if slices.ContainsFunc(e.remedies, func(m bundle.Remedy) bool { return m.From != "" }) {
 		return "satchel repair rebuilds what is repairable, in place or with --to in another directory"
 	}
