@@ -88,7 +88,10 @@ func (j Job) SpreadOver(inv *oci.Inventory, g *oci.Graph, content func(oci.Descr
 	if s := j.SpreadOverOne(f, room); s != nil {
 		return s, nil
 	}
-	s := spreading{job: j, inv: inv, g: g, content: content}
+	s := spreading{job: j, inv: inv, g: g, content: content, manifests: map[digest.Digest]bool{}}
+	for _, n := range g.Manifests {
+		s.manifests[n.Descriptor.Digest] = true
+	}
 	if s.begin, err = j.standInBegin(); err != nil {
 		return nil, fmt.Errorf("calculate the size of the bundle: %w", err)
 	}
@@ -209,6 +212,8 @@ type spreading struct {
 	content func(oci.Descriptor) ([]byte, bool)
 	begin   journal.Begin
 	sorted  []oci.Node // the largest first
+
+	manifests map[digest.Digest]bool // a blob that is one too goes on the last drive, where all are
 
 	small  int64       // blobs below this go on the last drive, as far as they fit
 	room   []int64     // of the drives that are tried
@@ -350,7 +355,7 @@ func (s *spreading) fill(drives []Capacity, budget []int64) (plan []journal.Driv
 	}
 	onLast := map[digest.Digest]bool{}
 	for _, n := range slices.Backward(s.sorted) { // the smallest first
-		if d := n.Descriptor; d.Size < s.small && fits(last, d) {
+		if d := n.Descriptor; s.manifests[d.Digest] || d.Size < s.small && fits(last, d) {
 			put(last, d)
 			onLast[d.Digest] = true
 		}

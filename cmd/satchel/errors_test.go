@@ -160,10 +160,11 @@ type unprinted struct{ err error }
 func (u unprinted) Error() string { return "it failed" }
 func (u unprinted) Unwrap() error { return u.err }
 
-// TestReceiptsOfPrune: a receipt that says nothing is as wrong as an intent, and not a failure.
+// TestReceiptsOfPrune: a receipt that says nothing is as wrong as an intent, and not a failure; so is a pack that is resumed
+// without its --keep-going.
 func TestReceiptsOfPrune(t *testing.T) {
 	t.Parallel()
-	for _, err := range []error{&baseline.PrunedError{Mirror: "mirror.example"}, &baseline.IntentError{}} {
+	for _, err := range []error{&baseline.PrunedError{Mirror: "mirror.example"}, &baseline.IntentError{}, &pack.WithoutError{Label: "K3V6Q2MZ-1"}} {
 		if code := exitCode(fmt.Errorf("pack: %w", err)); code != exitUsage {
 			t.Errorf("%T: exit status %d", err, code)
 		}

@@ -228,7 +228,7 @@ func TestExFATThreeSlots(t *testing.T) {
 	d.put(0, 1, 2)
 	pack := d.pack(append([]string{"--segment-size", "1MiB", "--lanes", "1"}, d.slots[1:]...)...)
 	d.pullEach(pack)
-	fp := strings.TrimSpace(d.run(pack...).want(exitOK).says("resuming").stdout)
+	fp := strings.TrimSpace(d.run(pack...).want(exitOK).says("resuming", "everything is on the drives: ", "; unmount them, then they are safe to remove").stdout)
 	d.run(append([]string{"verify", "--expect", fp}, d.slots...)...).want(exitOK)
 
 	disk := filepath.Join(d.dir, "disk")

@@ -30,7 +30,7 @@ func TestPackAcross(t *testing.T) {
 	if err != nil || r.Protection.Whole != 1 || len(r.Drives) < 3 {
 		t.Fatalf("%+v, %v", r, err)
 	}
-	for _, line := range []string{"parity will go across the drives: one whole drive of", "it stays mounted", fmt.Sprintf("across %d drives; one whole drive of %[1]d", len(r.Drives))} {
+	for _, line := range []string{"parity will go across the drives: one whole drive of", "it stays mounted", fmt.Sprintf("across %d drives; one whole drive of %[1]d", len(r.Drives)), "each of these directories is that of one drive", "-1 in " + filepath.Join(o.Dir, "drive-01")} {
 		if !strings.Contains(b.Log.String(), line) {
 			t.Errorf("%q is not said:\n%s", line, b.Log)
 		}

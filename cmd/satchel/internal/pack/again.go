@@ -217,7 +217,7 @@ func (p *packing) unchanged(ctx context.Context, b bundle.SealedError, noted gap
 		return nil, err
 	}
 	p.Info("bundle %s in %s: packed on %s, nothing has changed since", b.Bundle, b.Dir, text.Minute(b.Created))
-	p.sayWhere()
+	p.sayWhere(b)
 	done := p.result(b.Bundle, b.Dir, b.Fingerprint)
 	if done.Unchanged = true; p.Baseline != nil {
 		done.Carried = nil // it was begun with another baseline

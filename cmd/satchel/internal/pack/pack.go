@@ -195,7 +195,7 @@ func (p *packing) release(ctx context.Context, b bundle.SealedError) error {
 	} else {
 		p.Info("packed into %s", dir)
 	}
-	p.sayWhere()
+	p.sayWhere(b)
 	return nil
 }
 
@@ -205,18 +205,6 @@ func (p *packing) syncDrive(dir string) error {
 		return err
 	}
 	return p.on.Check()
-}
-
-// sayWhere says whether there is a drive to be taken away.
-func (p *packing) sayWhere() {
-	switch {
-	case p.on.Memory != "":
-		p.Info("everything is in memory (%s): copy it to a drive before this host restarts", p.on.Memory)
-	case p.on.Removable():
-		p.Info("everything is on the drive: unmount it, then it is safe to remove")
-	default:
-		p.Info("everything is on the disk")
-	}
 }
 
 // readBack verifies a bundle, as far as it is to be, and notes that it was.

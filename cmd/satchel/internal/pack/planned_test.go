@@ -160,6 +160,7 @@ func TestUnequalDrives(t *testing.T) {
 	}{
 		{sizes: []int{4, 8, 16}},
 		{sizes: []int{12, 20, 60}, parity: bundle.ParityRatio{Parity: 10, Data: 20}, across: true},
+		{sizes: []int{16, 16, 16}, parity: bundle.ParityRatio{Parity: 10, Data: 20}, across: true},
 		{sizes: []int{6, 20, 60}, parity: bundle.ParityRatio{Parity: 10, Data: 20}}, // a small one would get too much parity: the largest holds all
 		{sizes: []int{16, 12, 6}, parity: bundle.ParityRatio{Parity: 1, Data: 9}},
 	} {
@@ -197,6 +198,7 @@ func TestUnequalDrives(t *testing.T) {
 			t.Errorf("%s: %+v, %v", name, r.Protection, err)
 		}
 		for k, d := range r.Drives {
+			t.Logf("%s: drive %d: %d, planned %d", name, k+1, d.Bytes, planned.Spread.Drives[k].Bytes)
 			if need := planned.Spread.Drives[k].Needs; d.Bytes > need {
 				t.Errorf("%s: drive %d has %d bytes, %d were planned", name, d.Number, d.Bytes, need)
 			}
