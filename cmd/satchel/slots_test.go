@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"os"
@@ -12,10 +13,14 @@ import (
 	"github.com/satchel-airgap/satchel/oci/ocitest"
 )
 
-// TestDrivesOnTerminal unpacks a bundle on three drives from one slot: each is asked for by its
-// label, a wrong one is refused and asked for again, and without a terminal the run ends.
-func TestDrivesOnTerminal(t *testing.T) {
-	t.Parallel()
+// shelved is a bundle on three drives, in the directories of a staging disk, and one slot for them.
+type shelved struct {
+	*bench
+	passphrase, staging, slot string
+}
+
+func newShelved(t *testing.T) *shelved {
+	t.Helper()
 	b := newBench(t)
 	registry, c, list := newSource(t), ocitest.New(5), ""
 	for i := range 3 {
@@ -26,20 +31,62 @@ func TestDrivesOnTerminal(t *testing.T) {
 		list += fmt.Sprintf("    - name: %s/app%d:1\n", registry, i)
 	}
 	b.config = keystest.Write(t, "kind: ImageSetConfiguration\napiVersion: mirror.openshift.io/v2alpha1\nmirror:\n  additionalImages:\n"+list)
-	passphrase, staging, slot := keystest.Write(t, "correct horse battery staple\n"), filepath.Join(b.dir, "staging"), filepath.Join(b.dir, "slot")
-	if err := os.Mkdir(staging, 0o755); err != nil {
+	s := &shelved{b, keystest.Write(t, "correct horse battery staple\n"), filepath.Join(b.dir, "staging"), filepath.Join(b.dir, "slot")}
+	if err := os.Mkdir(s.staging, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if code, said := b.run("pack", "-c", b.config, "--passphrase-file", passphrase, "--tls-verify=false", "--segment-size", "1MiB", "--drive-size", "8MiB", staging); code != exitOK {
+	if code, said := b.run("pack", "-c", b.config, "--passphrase-file", s.passphrase, "--tls-verify=false", "--segment-size", "1MiB", "--drive-size", "8MiB", s.staging); code != exitOK {
 		t.Fatal(said)
 	}
-	put := func(n int) {
-		_ = os.Remove(slot)
-		if err := os.Symlink(filepath.Join(staging, fmt.Sprintf("drive-%02d", n)), slot); err != nil {
-			t.Error(err)
-		}
+	return s
+}
+
+// drive is the directory of a drive.
+func (s *shelved) drive(n int) string { return filepath.Join(s.staging, fmt.Sprintf("drive-%02d", n)) }
+
+// put puts a drive into the slot.
+func (s *shelved) put(t *testing.T, n int) {
+	_ = os.Remove(s.slot)
+	if err := os.Symlink(s.drive(n), s.slot); err != nil {
+		t.Error(err)
 	}
-	args := []string{"unpack", "--passphrase-file", passphrase, "--to", newSource(t) + "/in", "--tls-verify=false", slot}
+}
+
+// unpack gives the arguments of an unpack.
+func (s *shelved) unpack(mirror string, more ...string) []string {
+	return append([]string{"unpack", "--passphrase-file", s.passphrase, "--to", mirror, "--tls-verify=false"}, more...)
+}
+
+// TestLostOnTerminal: of a drive that is not here it is asked whether it will come. Without it what is whole is pushed, and
+// the rest listed, as inspect lists it.
+func TestLostOnTerminal(t *testing.T) {
+	t.Parallel()
+	s := newShelved(t)
+	mirror, lost, listed := newSource(t), filepath.Join(s.dir, "lost.json"), filepath.Join(s.dir, "listed.json")
+	args := s.unpack(mirror+"/in", "--keep-going", "--gaps", lost, s.drive(3), s.slot)
+	s.put(t, 1)
+	code, said := s.typed([]string{"2\n"}, args...)
+	want(t, "a drive that will not come", code, exitGaps, said, "drive 2 of 3 (", "is not here. What now? (1: wait for it, 2: ", "not pushed: ", "1 image of the bundle is not in")
+	code, said = s.run("inspect", "--passphrase-file", s.passphrase, "--gaps", listed, s.drive(3), s.drive(1))
+	want(t, "inspect", code, exitGaps, said, "not here     drive 2, ", "NOT WHOLE    ", "listed in "+listed)
+	if pushed, err := os.ReadFile(lost); err != nil || !bytes.Equal(pushed, readFile(t, listed)) {
+		t.Errorf("unpack lists %s, %v", pushed, err)
+	}
+	code, said = s.typedAfter(func(n int) {
+		if n == 1 {
+			s.put(t, 2)
+		}
+	}, []string{"1\n", "\n"}, args...)
+	want(t, "a drive that is waited for", code, exitOK, said, "What now?", "Mount drive ")
+}
+
+// TestDrivesOnTerminal unpacks a bundle on three drives from one slot: each is asked for by its
+// label, a wrong one is refused and asked for again, and without a terminal the run ends.
+func TestDrivesOnTerminal(t *testing.T) {
+	t.Parallel()
+	b := newShelved(t)
+	put := func(n int) { b.put(t, n) }
+	args := b.unpack(newSource(t)+"/in", b.slot)
 	put(3)
 	code, said := b.run(args...)
 	if code != exitDrive || !strings.Contains(said, "drive 1 of 3 (") || !strings.Contains(said, "-2)") {
