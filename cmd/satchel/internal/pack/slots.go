@@ -193,7 +193,7 @@ func isWrong(err error) bool {
 
 // attach takes the drive that is in a place, if it is the right one and has room.
 func (p *packing) attach(ctx context.Context, d bundle.DriveState, dir string) error {
-	if err := p.lookAt(d, dir); err != nil {
+	if err := p.lookAt(dir); err != nil {
 		return err
 	}
 	room, err := bundle.SpaceOf(dir)
@@ -217,14 +217,18 @@ func (p *packing) attach(ctx context.Context, d bundle.DriveState, dir string) e
 }
 
 // lookAt finds out whether a drive is mounted in a place that had one.
-func (p *packing) lookAt(d bundle.DriveState, dir string) error {
+func (p *packing) lookAt(dir string) error {
 	m, err := bundle.CheckMount(dir, p.opts.State)
 	if err != nil {
 		return err
 	}
-	unmounted, err := wasRoot(d, dir)
-	if err != nil {
-		return err
+	unmounted := false
+	for _, d := range p.w.Drives() { // any of them: an empty mount point is no place for another one either
+		gone, err := wasRoot(d, dir)
+		if err != nil {
+			return err
+		}
+		unmounted = unmounted || gone
 	}
 	was, known := p.slots.on[dir]
 	if !m.Removable() && (was.Removable() || !known && p.removable()) || unmounted {
