@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"slices"
-	"syscall"
 
 	"github.com/satchel-airgap/satchel/bundle/internal/seal"
 	"github.com/satchel-airgap/satchel/oci"
@@ -92,7 +91,7 @@ func (r *Reader) gives(d DriveLabel) bool {
 			name = s.Name
 		}
 	}
-	return at.dir.Gone(name, syscall.EIO) == nil
+	return at.dir.Gives(name)
 }
 
 // ForeignDriveError says that a directory has no drive of the bundle that is read.

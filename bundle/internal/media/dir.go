@@ -124,24 +124,35 @@ func (d *Dir) Open(name string) (*File, error) {
 	return &File{File: f, Size: info.Size()}, nil
 }
 
+// mostProbes is how many files [Dir.Gone] asks for.
+const mostProbes = 16
+
 // Gone makes an *[Error] of a read that failed because the drive has gone away,
-// and gives nil if only that read failed: if the system refused it and does not
-// give the first byte of name either, a file that must be there.
+// and gives nil if only that read failed: if the system refused it, and the drive gives the first
+// byte neither of name, a file that should be there, nor of others. A failing drive may have lost name as well.
 func (d *Dir) Gone(name string, err error) error {
 	var errno syscall.Errno
-	if !errors.As(err, &errno) {
+	if !errors.As(err, &errno) || d.Gives(name) {
 		return nil
 	}
-	f, oerr := d.Open(name)
-	if oerr == nil {
-		f.DropCache() // what the kernel remembers proves nothing
-		_, oerr = f.ReadAt(make([]byte, 1), 0)
-		oerr = errors.Join(oerr, f.Close())
-	}
-	if !errors.As(oerr, &errno) {
-		return nil
+	entries, _ := fs.ReadDir(d.root.FS(), ".") // those that it gives
+	for i := 0; i < len(entries); i += 1 + len(entries)/mostProbes {
+		if e := entries[i]; e.Type().IsRegular() && d.Gives(d.called(".", e.Name())) {
+			return nil
+		}
 	}
 	return &Error{"read from", d.path, err}
+}
+
+// Gives reports whether the drive gives the first byte of a file.
+func (d *Dir) Gives(name string) bool {
+	f, err := d.Open(name)
+	if err != nil {
+		return false
+	}
+	f.DropCache() // what the kernel remembers proves nothing
+	n, err := f.ReadAt(make([]byte, 1), 0)
+	return errors.Join(err, f.Close()) == nil && n == 1
 }
 
 // ReadFile reads a regular file of at most limit bytes; the error wraps a

@@ -370,3 +370,29 @@ func TestMemory(t *testing.T) {
 		}
 	}
 }
+
+// TestGone: a drive that gives anything has not gone away, also where it has lost the file that it is asked for.
+func TestGone(t *testing.T) {
+	t.Parallel()
+	d, path := open(t)
+	for name, body := range map[string]string{"a": "a", "empty": ""} {
+		if err := os.WriteFile(filepath.Join(path, name), []byte(body), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, name := range []string{"a", "empty", "none"} {
+		if err := d.Gone(name, syscall.EIO); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if err := d.Gone("none", errors.New("of another kind")); err != nil {
+		t.Error(err)
+	}
+	if err := os.Remove(filepath.Join(path, "a")); err != nil {
+		t.Fatal(err)
+	}
+	var gone *Error
+	if err := d.Gone("none", syscall.EIO); !errors.As(err, &gone) || !errors.Is(err, syscall.EIO) {
+		t.Errorf("nothing gives a byte: %v", err)
+	}
+}
