@@ -69,7 +69,7 @@ func (d *Original) lookForFaults(ctx context.Context, s *driveDir) error {
 	if len(s.faults) == 0 {
 		return err
 	}
-	right := diagnosis{driveDir: s, small: map[string][]byte{}, origin: map[string]string{}}
+	right := newDiagnosis(s, s.faults)
 	right.readSmall()
 	odd := false // a file is as the seals say, and yet not as it must be
 	for _, f := range s.faults {
@@ -115,6 +115,9 @@ func (d *Original) Lost(name string) bool {
 	return ok
 }
 
+// OnlyParity reports whether nothing but parity files is at fault, without which a bundle can be read.
+func (e *DamageError) OnlyParity() bool { return hasAll(e.Faults) }
+
 // hasAll reports whether a copy has all that the seals bind, and the key files and signatures, for
 // all these faults: only parity files may be missing, without which a bundle can be read.
 func hasAll(faults []Fault) bool {
@@ -125,22 +128,20 @@ func hasAll(faults []Fault) bool {
 // earlier run may have copied it from elsewhere.
 func (w *copyWriter) notCopied(ctx context.Context) (faults []Fault, err error) {
 	faults = slices.Clone(w.faults)
+	left := maps.Clone(w.from.lost)
 	for _, f := range w.from.files {
-		fault, lost := w.from.lost[f.Name]
+		fault, lost := left[f.Name]
 		if !lost {
 			continue
 		}
+		delete(left, f.Name)
 		if ok, err := w.has(ctx, f.Name, f); err != nil {
 			return nil, err
 		} else if !ok {
 			faults = append(faults, fault)
 		}
 	}
-	for name, fault := range w.from.lost { // what follows from others that are lost
-		if !slices.ContainsFunc(w.from.files, func(f seal.File) bool { return f.Name == name }) {
-			faults = append(faults, fault)
-		}
-	}
+	faults = slices.AppendSeq(faults, maps.Values(left)) // what follows from others that are lost
 	slices.SortFunc(faults, func(a, b Fault) int { return cmp.Compare(a.File, b.File) })
 	return faults, nil
 }

@@ -209,3 +209,69 @@ func TestLinkDamaged(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+// TestCopyLostIsKnown: what is missing with all that could stand in for it is known before anything
+// is copied, and is not sent over a link either.
+func TestCopyLostIsKnown(t *testing.T) {
+	t.Parallel()
+	f := newSmall(t, false)
+	f.pack(t)
+	seg, key := segmentFiles(t, f.drive)[0], seal.KeyName(1)
+	for _, name := range []string{seg, key, seal.CopyDir + "/" + key} {
+		if err := os.Remove(filepath.Join(f.drive, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	from, err := f.original(t)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !from.Lost(seg) || !from.Lost(key) || from.Mends(key) {
+		t.Errorf("lost: %v", from.lost)
+	}
+	_, err = OpenLink(t.Context(), []*Original{from}, MaxLinkFile, nil)
+	damage, ok := errors.AsType[*DamageError](err)
+	if !ok || !strings.Contains(damage.Error(), key) {
+		t.Errorf("over a link: %v", err)
+	}
+	if err := from.Close(); err != nil {
+		t.Fatal(err)
+	}
+	damage, ok = errors.AsType[*DamageError](f.copyTo(t, filepath.Join(t.TempDir(), "copy")))
+	if !ok || !slices.Contains(damage.Faults, Fault{seg, "is missing"}) {
+		t.Errorf("copied: %v", damage)
+	}
+}
+
+// TestCopyBothDamaged: a copy that was whole, and is damaged where its original is, is not said to
+// have been mended.
+func TestCopyBothDamaged(t *testing.T) {
+	t.Parallel()
+	f := newSmall(t, false)
+	f.pack(t)
+	dir, segs := filepath.Join(t.TempDir(), "copy"), segmentFiles(t, f.drive)
+	if err := f.copyTo(t, dir); err != nil {
+		t.Fatal(err)
+	}
+	flip(t, filepath.Join(f.drive, segs[0]))
+	for _, name := range segs[:2] {
+		flip(t, filepath.Join(dir, name))
+	}
+	from, err := f.original(t)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = from.Close() }()
+	c, err := from.CopyInto(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = c.Close() }()
+	damage, ok := errors.AsType[*DamageError](c.Run(t.Context(), CopyOptions{}))
+	if !ok || damage.OnlyParity() || len(damage.Faults) != 1 || damage.Faults[0].File != segs[0] {
+		t.Errorf("damage %v", damage)
+	}
+	if n, changed := c.Wrote(); n != 1 || !slices.Equal(changed, segs[1:2]) {
+		t.Errorf("wrote %d files, %v", n, changed)
+	}
+}

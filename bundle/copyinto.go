@@ -140,7 +140,8 @@ func (c *Copying) Begun() bool { return c.begun }
 // Whole reports whether every file is there, with its size, and the seals are.
 func (c *Copying) Whole() bool { return c.sealed && len(c.missing()) == 0 }
 
-// Sealed reports whether the copy has its seals, as far as it is known.
+// Sealed reports whether the copy has its seals, as far as it is known: by an earlier run perhaps,
+// and this one has found that it is damaged.
 func (c *Copying) Sealed() bool { return c.sealed }
 
 // Wrote gives the number of files that [Copying.Run] has written, and names those of them that

@@ -65,31 +65,32 @@ func (c *Copying) Run(ctx context.Context, opts CopyOptions) error {
 	}
 	w := &copyWriter{Copying: c, CopyOptions: opts, written: map[string]bool{}}
 	var faults []Fault
-	for list := c.missing(); ; {
-		if err := w.write(ctx, list); err != nil {
+	var changed []seal.File // an earlier run wrote them, and they are not so any more
+	for list := c.missing(); ; list = changed {
+		err := w.write(ctx, list)
+		for _, f := range changed {
+			if w.written[f.Name] {
+				c.mended = append(c.mended, f.Name)
+			}
+		}
+		if err != nil {
 			return err
 		}
-		var err error
 		if faults, err = w.notCopied(ctx); err != nil {
 			return err
 		}
 		if !hasAll(faults) {
 			return damageOf(c.from.Dir, faults)
 		}
-		bad, err := w.readBack(ctx, faults)
-		if err != nil {
+		if changed, err = w.readBack(ctx, faults); err != nil {
 			return err
 		}
-		if len(bad) == 0 {
+		if len(changed) == 0 {
 			break
 		}
-		if err := w.lies(bad); err != nil {
+		if err := w.lies(changed); err != nil {
 			return err
 		}
-		for _, f := range bad {
-			c.mended = append(c.mended, f.Name)
-		}
-		list = bad // an earlier run wrote them, and they have changed since
 	}
 	if err := c.finish(ctx); err != nil || len(faults) == 0 {
 		return err
@@ -336,8 +337,12 @@ func (w *copyWriter) fault(name, what string) {
 func (w *copyWriter) readBack(ctx context.Context, faults []Fault) (bad []seal.File, err error) {
 	g, gctx := errgroup.WithContext(ctx)
 	g.SetLimit(hashers())
+	lost := map[string]bool{}
+	for _, f := range faults {
+		lost[f.File] = true
+	}
 	for _, f := range w.from.files {
-		if turn(f.Name) == turnSeals || slices.ContainsFunc(faults, func(o Fault) bool { return o.File == f.Name }) {
+		if turn(f.Name) == turnSeals || lost[f.Name] {
 			continue
 		}
 		g.Go(func() error {

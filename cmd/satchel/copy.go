@@ -178,7 +178,7 @@ func (a *app) nextCopy() func(context.Context, copying.NextDrive) error {
 			a.warn("%v", want.Why)
 		}
 		if want.Finished != "" {
-			a.info("drive %s is finished: unmount it and remove it", want.Finished)
+			a.info("unmount drive %s and remove it", want.Finished) // it may lack what its original lacks
 		}
 		a.info("drive %s is next: write the label on it", want.Label)
 		answer, err := a.ui(ctx).Ask(fmt.Sprintf("Mount it at %s and press Enter (q: stop) ", want.Dir), false)

@@ -20,12 +20,16 @@ type Damaged struct {
 type DamageError struct {
 	Dir    string // of the copy
 	Sealed bool   // it is a bundle all the same: only parity files are missing
+	Was    bool   // it was a whole copy before, and is not any more
 	Err    *bundle.DamageError
 }
 
 func (e *DamageError) Error() string {
-	if e.Sealed {
+	switch {
+	case e.Sealed:
 		return fmt.Sprintf("%v; all else is copied into %s", e.Err, e.Dir)
+	case e.Was:
+		return fmt.Sprintf("%v; the copy in %s, which was whole before, lacks it too", e.Err, e.Dir)
 	}
 	return fmt.Sprintf("%v; what is whole is copied into %s, which is no bundle yet", e.Err, e.Dir)
 }
@@ -72,5 +76,6 @@ func (r *run) lost(j *job, err error) error {
 		r.Warn("%s: %s; the copy does not have it", damage.Dir, f)
 		r.damaged = append(r.damaged, Damaged{Dir: damage.Dir, File: f.File, What: f.What, Lost: true})
 	}
-	return &DamageError{Dir: j.dir, Sealed: j.to.Sealed(), Err: damage}
+	has := damage.OnlyParity() // then it got its seals
+	return &DamageError{Dir: j.dir, Sealed: has, Was: !has && j.to.Sealed(), Err: damage}
 }
