@@ -1,6 +1,8 @@
 package serve
 
 import (
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -44,5 +46,52 @@ func TestDriveNotHere(t *testing.T) {
 	}
 	if strings.Contains(strings.TrimPrefix(h.log.String(), said), "level=WARN") {
 		t.Errorf("each request is said again:\n%s", h.log)
+	}
+}
+
+// TestDamagedEarlierDrive: damage on any drive of a bundle is said once, with the file, its drive's directory
+// and the command that lists the rest.
+func TestDamagedEarlierDrive(t *testing.T) {
+	t.Parallel()
+	set := jobtest.NewDriveSet(t, 412)
+	segments, err := filepath.Glob(filepath.Join(set.Dirs[0], "s-*"))
+	if err != nil || len(segments) == 0 {
+		t.Fatal(segments, err)
+	}
+	for _, name := range segments {
+		body, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body[len(body)/2] ^= 1
+		if err := os.WriteFile(name, body, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	h := &host{t: t, log: &jobtest.Log{}}
+	r := set.Open(set.Dirs[2])
+	for _, dir := range set.Dirs[:2] {
+		if _, err := r.Attach(t.Context(), dir); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s := h.served(h.options(), r)
+	for range 2 {
+		for place, repo := range s.repos {
+			for d := range repo.blobs {
+				s.ask("GET", "/v2/"+place+"/blobs/"+d.String())
+			}
+		}
+	}
+	var warned []string
+	for line := range strings.Lines(h.log.String()) {
+		if strings.Contains(line, "level=WARN") && strings.Contains(line, "is damaged") {
+			warned = append(warned, line)
+		}
+	}
+	for _, want := range []string{"the bundle in " + set.Dirs[0] + " is damaged: s-0", "satchel verify " + strings.Join(set.Dirs, " ")} {
+		if len(warned) != 1 || !strings.Contains(warned[0], want) {
+			t.Errorf("one warning is to have %q: %q", want, warned)
+		}
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"strings"
 	"sync"
 	"time"
 
@@ -129,7 +130,7 @@ func (o *opened) once(format string, args ...any) {
 	o.said[said] = true
 	if len(o.said) > mostTold {
 		o.Debug("%s", said)
-		said = fmt.Sprintf("more is wrong with bundle %s in %s, and only the debug log has it; satchel verify %s lists all", o.bundle.ID(), o.bundle.Dir(), o.bundle.Dir())
+		said = fmt.Sprintf("more is wrong with bundle %s in %s, and only the debug log has it; satchel verify %s lists all", o.bundle.ID(), o.bundle.Dir(), strings.Join(o.dirs(), " "))
 	}
 	o.Warn("%s", said)
 }
@@ -138,7 +139,17 @@ func (o *opened) once(format string, args ...any) {
 func (o *opened) damaged(err error, instead string) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.once("%v; %ssatchel verify %s lists all that is wrong", err, instead, o.bundle.Dir())
+	o.once("%v; %ssatchel verify %s lists all that is wrong", err, instead, strings.Join(o.dirs(), " "))
+}
+
+// dirs are the directories of the bundle's drives that are here, its own one last.
+func (o *opened) dirs() (dirs []string) {
+	for _, d := range o.bundle.Drives() {
+		if d.Dir != "" && d.Dir != o.bundle.Dir() {
+			dirs = append(dirs, d.Dir)
+		}
+	}
+	return append(dirs, o.bundle.Dir())
 }
 
 // lost notes that a session reads no more because its drive is away. Its files are closed, so

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -212,6 +213,16 @@ func (g *Registry) failed(a *answer, r *http.Request, err error) {
 	a.refuse(http.StatusInternalServerError, codeUnknown, "the bundle does not give this content")
 }
 
+// damaged says what is wrong with a bundle, once.
+func (g *Registry) damaged(err *bundle.DamageError) {
+	i := slices.IndexFunc(g.shelf, func(o *opened) bool { return slices.Contains(o.dirs(), err.Dir) })
+	if i < 0 { // of a bundle that a supplement completes, or of a drive that went since
+		g.Warn("%v", err)
+		return
+	}
+	g.shelf[i].damaged(err, "")
+}
+
 // report says which request failed, and why. What is said of a drive that is away is said once.
 func (g *Registry) report(r *http.Request, err error) {
 	var drive *bundle.DriveError
@@ -225,11 +236,7 @@ func (g *Registry) report(r *http.Request, err error) {
 		g.Debug("%s %s: %v", r.Method, r.URL.Path, err)
 	case errors.As(err, &damage):
 		g.Debug("%s %s: %v", r.Method, r.URL.Path, err)
-		for _, o := range g.shelf {
-			if o.bundle.Dir() == damage.Dir {
-				o.damaged(damage, "")
-			}
-		}
+		g.damaged(damage)
 	case errors.As(err, &wrong):
 		g.Warn("%s %s: wrong bytes in %s: %v; the client did not get the end of it: do not use this bundle, pack it again", r.Method, r.URL.Path, strings.Join(g.shelf.dirs(wrong.Want), " or "), err)
 	default:
