@@ -42,7 +42,7 @@ func (s *driveSlots) Bring(ctx context.Context, need []bundle.DriveLabel) error 
 		return err
 	}
 	if s.t.open() != nil {
-		return errors.Join(wrong, &bundle.AwayError{Drives: need, Across: s.r.Across()})
+		return errors.Join(wrong, unasked(&bundle.AwayError{Drives: need, Across: s.r.Across()}, s.dirs))
 	}
 	if wrong != nil {
 		s.a.warn("%s", text.Printable(text.Joined(wrong.Error())))
@@ -182,23 +182,51 @@ func (s *driveSlots) ask(ctx context.Context, need []bundle.DriveLabel) error {
 	return nil
 }
 
+// unaskedError is of a drive that nobody could be asked for, where there is one slot: the last drive is needed
+// beside each of the others.
+type unaskedError struct {
+	*bundle.AwayError
+	slot string
+}
+
+func unasked(e *bundle.AwayError, dirs []string) error {
+	if len(dirs) > 1 {
+		return e
+	}
+	return &unaskedError{e, dirs[0]}
+}
+
+// Unwrap is the drives that are away.
+func (e *unaskedError) Unwrap() error { return e.AwayError }
+
+// Hint says what to do now.
+func (e *unaskedError) Hint() string {
+	slot := shellWords([]string{e.slot})
+	return fmt.Sprintf("with one slot and no terminal, copy the last drive to a disk: satchel copy %s DISK; then run the same command with DISK %s for each of the others", slot, slot)
+}
+
 // openDrives is choose and openBundle for a command that can wait for drives: where the last drive
 // is not there, which comes first, it asks for it.
 func (a *app) openDrives(ctx context.Context, dirs []string, w wanted, want bundle.Wanted, ids []bundle.Identity) (*bundle.Reader, error) {
-	t := &terminal{}
+	s := driveSlots{a: a, dirs: dirs, t: &terminal{}}
+	var need []bundle.DriveLabel
 	for {
 		chosen, err := a.chooseToRead(ctx, dirs, w)
 		var r *bundle.Reader
 		if err == nil {
 			r, err = a.openBundle(ctx, chosen, want, ids)
 		}
-		away, ok := errors.AsType[*bundle.AwayError](err)
-		if !ok || t.open() != nil {
+		away, isAway := errors.AsType[*bundle.AwayError](err)
+		switch {
+		case err == nil, !isAway && (need == nil || exitCode(err) != exitDrive): // what was asked for may not be there yet
 			return r, err
+		case isAway && s.t.open() != nil:
+			return nil, unasked(away, dirs)
+		case isAway:
+			need = away.Drives
 		}
-		a.warn("%s", text.Printable(away.Error()))
-		s := driveSlots{a: a, dirs: dirs, t: t}
-		if err := s.ask(ctx, away.Drives); err != nil {
+		a.warn("%s", text.Printable(text.OneLine(err.Error())))
+		if err := s.ask(ctx, need); err != nil {
 			return nil, err
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -85,20 +86,23 @@ func TestLostOnTerminal(t *testing.T) {
 func TestDrivesOnTerminal(t *testing.T) {
 	t.Parallel()
 	b := newShelved(t)
+	if err := os.Mkdir(b.drive(0), 0o755); err != nil { // without a bundle
+		t.Fatal(err)
+	}
 	put := func(n int) { b.put(t, n) }
 	args := b.unpack(newSource(t)+"/in", b.slot)
 	put(3)
 	code, said := b.run(args...)
-	if code != exitDrive || !strings.Contains(said, "drive 1 of 3 (") || !strings.Contains(said, "-2)") {
+	if code != exitDrive || !strings.Contains(said, "drive 1 of 3 (") || !strings.Contains(said, "-2)") || !strings.Contains(said, "satchel copy "+b.slot+" DISK") {
 		t.Fatalf("without a terminal: exit %d: %s", code, said)
 	}
 	if code, said := b.typed([]string{"q\n"}, args...); code != exitInterrupted || !strings.Contains(said, "everything so far is saved") {
 		t.Errorf("q at the question for a drive: exit %d: %s", code, said)
 	}
 	put(1)
-	order := []int{3, 3, 2, 2, 1}
-	code, said = b.typedAfter(func(n int) { put(order[n]) }, []string{"\n", "\n", "\n", "\n", "\n"}, args...)
-	if code != exitOK || !strings.Contains(said, "may leave") || !strings.Contains(said, "which is not needed now") {
+	order := []int{0, 3, 3, 2, 2, 1}
+	code, said = b.typedAfter(func(n int) { put(order[n]) }, slices.Repeat([]string{"\n"}, len(order)), args...)
+	if code != exitOK || !strings.Contains(said, "holds no bundle") || !strings.Contains(said, "may leave") || !strings.Contains(said, "which is not needed now") {
 		t.Errorf("exit %d: %s", code, said)
 	}
 	if code, said := b.run(args...); code != exitDrive { // drive 1 is in the slot, and the last one comes first
