@@ -45,8 +45,10 @@ func (w *Writer) dropWhere(lane int, bad func(journal.Segment) bool) (*journal.U
 		if err := w.jnl.Append(journal.Record{Drop: &rec}); err != nil {
 			return nil, err
 		}
-		if err := w.drives[w.begin.DriveOf(lane)-1].dir.Remove(names...); err != nil {
-			return nil, err
+		if dir := w.drives[w.begin.DriveOf(lane)-1].dir; dir != nil { // else the drive is lost, and they with it
+			if err := dir.Remove(names...); err != nil {
+				return nil, err
+			}
 		}
 	}
 	if len(kept) == 0 {

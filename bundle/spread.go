@@ -2,6 +2,7 @@ package bundle
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"slices"
 
@@ -88,17 +89,10 @@ func (j Job) SpreadOver(inv *oci.Inventory, g *oci.Graph, content func(oci.Descr
 	if s := j.SpreadOverOne(f, room); s != nil {
 		return s, nil
 	}
-	s := spreading{job: j, inv: inv, g: g, content: content, manifests: map[digest.Digest]bool{}}
-	for _, n := range g.Manifests {
-		s.manifests[n.Descriptor.Digest] = true
+	s, err := j.spreading(inv, g, content)
+	if err != nil {
+		return nil, err
 	}
-	if s.begin, err = j.standInBegin(); err != nil {
-		return nil, fmt.Errorf("calculate the size of the bundle: %w", err)
-	}
-	s.sorted = slices.Clone(g.Blobs)
-	slices.SortStableFunc(s.sorted, func(a, b oci.Node) int {
-		return cmp.Or(cmp.Compare(b.Descriptor.Size, a.Descriptor.Size), cmp.Compare(a.Descriptor.Digest, b.Descriptor.Digest))
-	})
 	for n, more := 2, spreadMore; n <= seal.MaxDrives && more > 0; n++ {
 		drives := room.of(n)
 		if drives == nil {
@@ -149,19 +143,31 @@ func (s *spreading) tooLittle(room Room, f Forecast) error {
 		}
 		return e
 	}
-	e := &SpaceError{Dir: fmt.Sprintf("%d drives", len(room.Drives)), Together: len(room.Drives), Free: total(room.Drives), Largest: largest.Free}
-	e.Drives, e.Larger = s.further(room, f), s.larger(room.Drives, f)
-	return e
+	return &SpaceError{Dir: fmt.Sprintf("%d drives", len(room.Drives)), Together: len(room.Drives), Free: total(room.Drives), Largest: largest.Free}
+}
+
+// Lack finds out how much is lacking where [Job.SpreadOver] gave a *[SpaceError], and notes that in it. It takes a while.
+func (j Job) Lack(ctx context.Context, inv *oci.Inventory, g *oci.Graph, content func(oci.Descriptor) ([]byte, bool), room Room, e *SpaceError) error {
+	f, err := j.Forecast(inv, g, content)
+	if err != nil {
+		return err
+	}
+	s, err := j.spreading(inv, g, content)
+	if err != nil {
+		return err
+	}
+	e.Drives, e.Larger = s.further(ctx, room, f), s.larger(ctx, room.Drives, f)
+	return ctx.Err()
 }
 
 // further is how many drives it takes if those that are added have as much room as the largest; 0 where that is not known.
-func (s *spreading) further(room Room, f Forecast) int {
+func (s *spreading) further(ctx context.Context, room Room, f Forecast) int {
 	if s.job.Mounted >= len(room.Drives) {
 		s.job.Mounted = seal.MaxDrives // they are all there too
 	}
 	room.More = room.largest()
 	for n := len(room.Drives) + 1; n <= min(len(room.Drives)+spreadMore, seal.MaxDrives); n++ {
-		if s.holds(room.of(n), f) {
+		if s.holds(ctx, room.of(n), f) {
 			return n
 		}
 	}
@@ -169,7 +175,7 @@ func (s *spreading) further(room Room, f Forecast) int {
 }
 
 // larger is about how many bytes more the bundle takes on each of the drives; 0 where that is not known.
-func (s *spreading) larger(drives []Capacity, f Forecast) int64 {
+func (s *spreading) larger(ctx context.Context, drives []Capacity, f Forecast) int64 {
 	with := func(more int64) []Capacity {
 		list := slices.Clone(drives)
 		for k := range list {
@@ -179,14 +185,14 @@ func (s *spreading) larger(drives []Capacity, f Forecast) int64 {
 	}
 	low := max(0, f.Bytes-total(drives)) / int64(len(drives))
 	high := low + f.Bytes/64 + perSegment
-	for !s.holds(with(high), f) {
+	for !s.holds(ctx, with(high), f) {
 		low, high = high, 2*high
 		if high > 8*f.Bytes {
 			return 0
 		}
 	}
 	for high-low > high/16 {
-		if middle := low + (high-low)/2; s.holds(with(middle), f) {
+		if middle := low + (high-low)/2; s.holds(ctx, with(middle), f) {
 			high = middle
 		} else {
 			low = middle
@@ -196,12 +202,27 @@ func (s *spreading) larger(drives []Capacity, f Forecast) int64 {
 }
 
 // holds reports whether the bundle can be put on these drives.
-func (s *spreading) holds(drives []Capacity, f Forecast) bool {
-	if f.Bytes > total(drives) {
+func (s *spreading) holds(ctx context.Context, drives []Capacity, f Forecast) bool {
+	if f.Bytes > total(drives) || ctx.Err() != nil {
 		return false
 	}
 	done, err := s.overWithSmall(drives)
 	return done != nil && err == nil
+}
+
+func (j Job) spreading(inv *oci.Inventory, g *oci.Graph, content func(oci.Descriptor) ([]byte, bool)) (s *spreading, err error) {
+	s = &spreading{job: j, inv: inv, g: g, content: content, manifests: map[digest.Digest]bool{}}
+	for _, n := range g.Manifests {
+		s.manifests[n.Descriptor.Digest] = true
+	}
+	if s.begin, err = j.standInBegin(); err != nil {
+		return nil, fmt.Errorf("calculate the size of the bundle: %w", err)
+	}
+	s.sorted = slices.Clone(g.Blobs)
+	slices.SortStableFunc(s.sorted, func(a, b oci.Node) int {
+		return cmp.Or(cmp.Compare(b.Descriptor.Size, a.Descriptor.Size), cmp.Compare(a.Descriptor.Digest, b.Descriptor.Digest))
+	})
+	return s, nil
 }
 
 // spreading looks for a place for each blob.

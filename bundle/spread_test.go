@@ -121,6 +121,15 @@ func TestTooLittle(t *testing.T) {
 			return err
 		}
 		e, ok := errors.AsType[*SpaceError](over(0, 0, 0))
+		if ok {
+			var room Room
+			for _, free := range c.free {
+				room.Drives = append(room.Drives, Capacity{free, 4096})
+			}
+			if err := job.Lack(t.Context(), &oci.Inventory{}, g, func(oci.Descriptor) ([]byte, bool) { return nil, false }, room, e); err != nil {
+				t.Error(err)
+			}
+		}
 		if !ok || e.Larger == 0 || e.Drives <= len(c.free) {
 			t.Errorf("%v: %+v", c, e)
 			continue

@@ -179,6 +179,10 @@ func flagsFor(err error) string {
 			flags = append(flags, "--restart")
 		}
 		return strings.Join(flags, ", ")
+	case *pack.NextDriveError:
+		if e.Begun {
+			return "--begin-again " + e.Label
+		}
 	case *bundle.SpaceError:
 		if e.MustHold || e.Together > 0 {
 			return ""

@@ -55,7 +55,11 @@ func (a *app) nextDrive() func(context.Context, *pack.NextDriveError) (string, e
 			a.info("drive %s is finished: unmount it and remove it", wanted.Finished)
 		}
 		a.info("drive %s is next: %s; write the label on it", wanted.Label, wanted.What())
-		answer, err := a.ui(ctx).Ask(fmt.Sprintf("Mount it at %s and press Enter, or type the directory where it is: ", wanted.Dir), false)
+		question := fmt.Sprintf("Mount it at %s and press Enter, or type the directory where it is: ", wanted.Dir)
+		if wanted.Begun {
+			question = fmt.Sprintf("Mount it at %s and press Enter, or type the directory where it is. If it cannot come back, mount a new one and type new: ", wanted.Dir)
+		}
+		answer, err := a.ui(ctx).Ask(question, false)
 		switch {
 		case errors.Is(err, bundle.ErrNoTerminal):
 			return "", wanted
@@ -63,6 +67,8 @@ func (a *app) nextDrive() func(context.Context, *pack.NextDriveError) (string, e
 			return "", midway(err)
 		case strings.EqualFold(strings.TrimSpace(answer), "q"):
 			return "", midway(errAnswer)
+		case wanted.Begun && strings.TrimSpace(answer) == "new":
+			return "", pack.ErrBeginAgain
 		}
 		return cmp.Or(typedPath(strings.TrimSpace(answer)), wanted.Dir), nil
 	}

@@ -29,6 +29,7 @@ type packOptions struct {
 	parallelImages int
 	parallelLayers int
 	restart        bool
+	beginAgain     string
 	noVerify       bool
 	parity         string
 	yes            bool
@@ -95,6 +96,7 @@ the drive can read all of it, and readers open it with --allow-unencrypted alone
 	f.IntVar(&o.parallelImages, "parallel-images", defaultParallel, "how many images' manifests, `N`, are read at once")
 	f.IntVar(&o.parallelLayers, "parallel-layers", defaultParallel, "how many blobs, `N`, are fetched at once: --lanes large ones, the rest are small")
 	f.BoolVar(&o.restart, "restart", false, "delete the unfinished bundle in DIR and start again")
+	f.StringVar(&o.beginAgain, "begin-again", "", "the drive of that `LABEL`, such as K3V6Q2MZ-3, was begun and cannot come back: begin it again on another one; the finished ones stay as they are")
 	f.BoolVar(&o.yes, "yes", false, "do not ask whether DIR is meant where it may not be the drive; warn and go on")
 	f.BoolVar(&o.noSpaceCheck, "skip-space-check", false, "only warn if the drive reports too little free space, for file systems that report it wrongly")
 	f.BoolVar(&o.keepGoing, "keep-going", false, "finish without images that are not available; list them and exit with 3")
@@ -204,6 +206,7 @@ func (o packOptions) job(a *app, flags *pflag.FlagSet, ui *bundle.UI, dirs []str
 	job.ParallelImages, job.ParallelBlobs = o.parallelImages, o.parallelLayers
 	job.Journals = job.State
 	job.Dir, job.Dirs, job.Restart, job.NoVerify = dirs[0], dirs, o.restart, o.noVerify
+	job.BeginAgain = o.beginAgain
 	job.Drives = o.volumes.drives()
 	job.NoSpaceCheck = o.noSpaceCheck
 	if !o.yes {

@@ -69,11 +69,11 @@ func (p *printer) count(r *plan.Report, volume string) {
 		size := formatDrive(d.Size)
 		switch {
 		case d.Count == 0 && d.Together == 0:
-			p.printf("%s none of %s: one blob is larger\n", head, size)
+			p.printf("%s none of %s: %s\n", head, size, d.TooSmall)
 		case d.Together == 0:
 			p.printf("%s %d of %s\n", head, d.Count, size)
 		case d.Count == 0:
-			p.printf("%s %d of %s together, with parity across them; one after another, they are too small\n", head, d.Together, size)
+			p.printf("%s %d of %s together, with parity across them; one after another, none: %s\n", head, d.Together, size, d.TooSmall)
 		default:
 			p.printf("%s %d of %s one after another, or %d together with parity across them\n", head, d.Count, size, d.Together)
 		}

@@ -48,10 +48,11 @@ drives       2 of 24.0 MiB
 one slot, one drive after another:
              no way: drives are too small
 ` + second},
-		"usual sizes": {plan.Report{Written: plan.Written{Bytes: 40 * mib, Segments: 1, OnDrive: 41 * mib, Cluster: 4 << 10}, Drives: []plan.Drive{{Size: 32e9, Together: 3}, {Size: 64e9, Count: 2, Together: 3}, {Size: 128e9, Count: 1}}},
+		"usual sizes": {plan.Report{Written: plan.Written{Bytes: 40 * mib, Segments: 1, OnDrive: 41 * mib, Cluster: 4 << 10}, Drives: []plan.Drive{{Size: 16e9, TooSmall: "one blob is larger"}, {Size: 32e9, Together: 3, TooSmall: "parity files leave too little room"}, {Size: 64e9, Count: 2, Together: 3}, {Size: 128e9, Count: 1}}},
 			`on the drive about 40.0 MiB, 1 segment
              41.0 MiB in clusters of 4KiB
-drives       3 of 32 GB together, with parity across them; one after another, they are too small
+drives       none of 16 GB: one blob is larger
+          or 3 of 32 GB together, with parity across them; one after another, none: parity files leave too little room
           or 2 of 64 GB one after another, or 3 together with parity across them
           or 1 of 128 GB
 `},

@@ -44,6 +44,9 @@ func (p *packing) open(ctx context.Context) (*Result, error) {
 	case w != nil:
 		return nil, p.goOn(ctx, w)
 	}
+	if err := p.beginNamed(); err != nil {
+		return nil, err
+	}
 	if err := p.probe(); err != nil {
 		return nil, err
 	}
@@ -83,7 +86,10 @@ func (p *packing) goOn(ctx context.Context, w *bundle.Writer) error {
 	} else {
 		p.Info("resuming bundle %s in %s, content pinned on %s", w.ID(), w.Dir(), text.Minute(w.Begun()))
 	}
-	err := p.prepareLedger()
+	err := p.beginNamed()
+	if err == nil {
+		err = p.prepareLedger()
+	}
 	var noted gaps.List
 	if err == nil {
 		noted, err = recall(w.Gaps())

@@ -35,11 +35,12 @@ type Options struct {
 	// Dir is on a staging disk.
 	Drives places.Drives
 	// NextDrive asks for a drive, and gives the directory where it is; nil where nobody is there.
-	NextDrive func(ctx context.Context, wanted *NextDriveError) (dir string, err error)
-	State     string // directory of the journals and ledgers
-	From      string // absolute path of the configuration, "-" for standard input
-	Restart   bool   // delete an unfinished bundle in Dir and start again
-	NoVerify  bool   // do not read the bundle back
+	NextDrive  func(ctx context.Context, wanted *NextDriveError) (dir string, err error)
+	State      string // directory of the journals and ledgers
+	From       string // absolute path of the configuration, "-" for standard input
+	BeginAgain string // label of a drive that was begun and cannot come back: it is begun again on another one; "" for none
+	Restart    bool   // delete an unfinished bundle in Dir and start again
+	NoVerify   bool   // do not read the bundle back
 	// NoSpaceCheck: what the file system says of its free space is a warning at most.
 	NoSpaceCheck bool
 	// Confirm asks whether to pack although the bundle may be in the wrong place; nil where nobody is there, or the answer is yes.

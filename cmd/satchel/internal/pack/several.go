@@ -42,6 +42,9 @@ func (p *packing) openSeveral(ctx context.Context) (*Result, error) {
 		p.slots.begin(w.Drives())
 		return nil, p.goOn(ctx, w)
 	}
+	if err := p.beginNamed(); err != nil {
+		return nil, err
+	}
 	if err := p.probe(); err != nil {
 		return nil, err
 	}
@@ -111,7 +114,7 @@ func (p *packing) spread(ctx context.Context, job *bundle.Job) error {
 		return err
 	}
 	named := slices.Clone(p.slots.Dirs)
-	if job.Spread, err = p.slots.Spread(*job, all, room); err != nil {
+	if job.Spread, err = p.slots.Spread(ctx, *job, all, room); err != nil {
 		return p.needing(err)
 	}
 	if !slices.Equal(named, p.slots.Dirs) {

@@ -108,13 +108,25 @@ type NextDriveError struct {
 
 func (e *NextDriveError) Error() string {
 	s := fmt.Sprintf("drive %s is wanted in %s", e.Label, e.Dir)
-	if e.Why != nil {
+	switch {
+	case e.isOther():
+		return e.Why.Error() // which says it too
+	case e.Why != nil:
 		return s + ": " + e.Why.Error()
 	}
 	return s + ": " + e.What()
 }
 
-func (e *NextDriveError) Unwrap() error { return e.Why }
+// isOther reports whether another drive of the bundle is there, or none.
+func (e *NextDriveError) isOther() bool { return errors.As(e.Why, new(*bundle.WrongDriveError)) }
+
+// Unwrap gives nothing where another drive is there: what to do then, this error says itself.
+func (e *NextDriveError) Unwrap() error {
+	if e.isOther() {
+		return nil
+	}
+	return e.Why
+}
 
 // What says which drive is wanted.
 func (e *NextDriveError) What() string {
@@ -130,8 +142,14 @@ func (e *NextDriveError) Hint() string {
 	if e.Finished != "" {
 		s = fmt.Sprintf("unmount drive %s and remove it, ", e.Finished)
 	}
+	if e.Begun {
+		return s + fmt.Sprintf("mount drive %s at %s and run the same command again; it resumes there. If that drive cannot come back, mount a new one with %s free: all that the others have stays", e.Label, e.Dir, bundle.FormatSize(e.Need))
+	}
 	return s + fmt.Sprintf("write %s on %s, mount it at %s and run the same command again; it resumes there", e.Label, e.What(), e.Dir)
 }
+
+// ErrBeginAgain is the answer that a drive which was begun cannot come back: it is begun again on the one that is there.
+var ErrBeginAgain = errors.New("the drive cannot come back")
 
 // Permanent is false: the drive may be mounted.
 func (e *NextDriveError) Permanent() bool { return false }
@@ -164,10 +182,17 @@ func (p *packing) insert(ctx context.Context, d bundle.DriveState) error {
 			why = nil // it is the one that was just finished
 		}
 		wanted := &NextDriveError{Label: d.Label, Dir: dir, Need: d.Need, Begun: d.Begun, Of: len(p.w.Drives()), Finished: p.left[dir], Why: why}
+		if wrong, ok := errors.AsType[*bundle.WrongDriveError](why); ok && wrong.Finished && wrong.LeftOver == "" {
+			wanted.Finished = wrong.Have
+		}
 		if p.opts.NextDrive == nil {
 			return wanted
 		}
 		now, err := p.opts.NextDrive(ctx, wanted)
+		if errors.Is(err, ErrBeginAgain) && d.Begun {
+			d, err = p.beginAgain(d)
+			now = dir
+		}
 		if err != nil {
 			return err
 		}
@@ -196,6 +221,10 @@ func (p *packing) attach(ctx context.Context, d bundle.DriveState, dir string) e
 	if err := p.lookAt(dir); err != nil {
 		return err
 	}
+	there, err := p.w.IsIn(d.Number, dir)
+	if err != nil {
+		return err
+	}
 	room, err := bundle.SpaceOf(dir)
 	if err != nil {
 		return err
@@ -212,6 +241,9 @@ func (p *packing) attach(ctx context.Context, d bundle.DriveState, dir string) e
 	}
 	p.slots.in[d.Number] = dir
 	delete(p.left, dir)
+	if !there && d.Was != "" {
+		p.Warn("drive %s had been begun before, on another drive: what is on that one does not count any more, and can be deleted (%s there)", d.Label, filepath.Base(d.Was))
+	}
 	p.Info("writing drive %s into %s", d.Label, p.dirOf(d.Number))
 	return nil
 }

@@ -2,6 +2,7 @@ package places
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -138,29 +139,36 @@ func (e *SizeError) Permanent() bool { return true }
 
 // Spread decides what of a bundle goes on which drive. Where in the order of their names there is no way, the places are
 // taken from the largest to the smallest, and are in that order then. Errors: those of [bundle.Job.SpreadOver].
-func (p *Places) Spread(job bundle.Job, all prepare.Bundled, room bundle.Room) (*bundle.Spread, error) {
+func (p *Places) Spread(ctx context.Context, job bundle.Job, all prepare.Bundled, room bundle.Room) (*bundle.Spread, error) {
 	job.Mounted = p.Mounted
 	s, err := job.SpreadOver(all.Inventory, all.Graph, all.Body, room)
-	if !errors.As(err, new(*bundle.SpaceError)) || len(p.Dirs) < 2 || len(room.Drives) != len(p.Dirs) || room.More.Free > 0 {
+	space, ok := errors.AsType[*bundle.SpaceError](err)
+	if !ok {
 		return s, err
 	}
 	// A small one among them may have room for no blob.
+	dirs, sorted := p.largestFirst(room)
+	if s, other := job.SpreadOver(all.Inventory, all.Graph, all.Body, sorted); other == nil {
+		p.Dirs = dirs
+		return s, nil
+	}
+	if err := job.Lack(ctx, all.Inventory, all.Graph, all.Body, sorted, space); err != nil {
+		return nil, err
+	}
+	return nil, space
+}
+
+// largestFirst sorts places and drives.
+func (p *Places) largestFirst(room bundle.Room) (dirs []string, sorted bundle.Room) {
 	order := make([]int, len(p.Dirs))
 	for i := range order {
 		order[i] = i
 	}
 	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(room.Drives[b].Free, room.Drives[a].Free) })
-	var dirs []string
-	var drives []bundle.Capacity
 	for _, i := range order {
-		dirs, drives = append(dirs, p.Dirs[i]), append(drives, room.Drives[i])
+		dirs, sorted.Drives = append(dirs, p.Dirs[i]), append(sorted.Drives, room.Drives[i])
 	}
-	s, other := job.SpreadOver(all.Inventory, all.Graph, all.Body, bundle.Room{Drives: drives})
-	if other != nil {
-		return nil, err
-	}
-	p.Dirs = dirs
-	return s, nil
+	return dirs, sorted
 }
 
 // CheckStaging makes sure that a staging disk holds all drives: a *[bundle.SpaceError].

@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"context"
 	"errors"
 	"fmt"
 
@@ -13,7 +14,9 @@ import (
 type Drive struct {
 	Size  int64 `json:"size"`
 	Free  int64 `json:"free"`  // what of it is counted on
-	Count int   `json:"count"` // 0: they are too small for one of the blobs
+	Count int   `json:"count"` // 0: they are too small
+	// TooSmall is for what, with count 0: a blob, what stands besides blobs (parity files among that), or the number of drives.
+	TooSmall string `json:"tooSmall,omitempty"`
 	// Together is how many it takes on a staging disk, or where all are mounted at the same time, if parity then goes
 	// across them.
 	Together int `json:"together,omitempty"`
@@ -59,18 +62,20 @@ func usualSizes() []int64 { return []int64{32e9, 64e9, 128e9, 256e9} }
 const driveLoss = 5
 
 // drives counts how many drives are needed: of those that are known, of the size given, or of the usual ones.
-func (p *planning) drives(r *Report, f bundle.Forecast, all prepare.Bundled) error {
+func (p *planning) drives(ctx context.Context, r *Report, f bundle.Forecast, all prepare.Bundled) error {
 	if p.opts.Drives.Size > 0 || len(p.opts.Dirs) > 1 {
-		return p.known(r, f, all)
+		return p.known(ctx, r, f, all)
 	}
 	for _, size := range usualSizes() {
 		d := Drive{Size: size, Free: size / 100 * (100 - driveLoss)}
-		one, both, err := p.lay(f, all, nil, places.Drives{Size: d.Free, Cluster: p.opts.Drives.Cluster})
+		one, both, err := p.lay(ctx, f, all, nil, places.Drives{Size: d.Free, Cluster: p.opts.Drives.Cluster})
 		if err != nil && !errors.As(err, new(*bundle.TooLargeError)) {
 			return err
 		}
 		if err == nil {
 			d.Count = len(one.spread.Drives)
+		} else {
+			d.TooSmall = tooSmall(err)
 		}
 		if both != nil {
 			d.Together = len(both.spread.Drives)
@@ -80,9 +85,23 @@ func (p *planning) drives(r *Report, f bundle.Forecast, all prepare.Bundled) err
 	return nil
 }
 
+// tooSmall says for what drives are too small.
+func tooSmall(err error) string {
+	large, ok := errors.AsType[*bundle.TooLargeError](err)
+	switch {
+	case !ok || large.Blob.Digest != "":
+		return "one blob is larger"
+	case large.Besides > 0 && large.Parity.Parity > 0:
+		return "parity files leave too little room"
+	case large.Besides > 0:
+		return "files besides the blobs leave too little room"
+	}
+	return fmt.Sprintf("it would take more than %d", bundle.MaxDrives)
+}
+
 // known puts the bundle on the drives of which something is known.
-func (p *planning) known(r *Report, f bundle.Forecast, all prepare.Bundled) error {
-	one, both, err := p.lay(f, all, p.opts.Dirs, p.opts.Drives)
+func (p *planning) known(ctx context.Context, r *Report, f bundle.Forecast, all prepare.Bundled) error {
+	one, both, err := p.lay(ctx, f, all, p.opts.Dirs, p.opts.Drives)
 	if err != nil && both == nil {
 		return p.needing(err)
 	}
@@ -120,16 +139,16 @@ type laid struct {
 
 // lay puts the bundle on drives, as pack does. Where nobody knows where they go, and that makes a difference, both is how it
 // lies where all drives are there at the same time; else nil.
-func (p *planning) lay(f bundle.Forecast, all prepare.Bundled, dirs []string, d places.Drives) (one, both *laid, err error) {
+func (p *planning) lay(ctx context.Context, f bundle.Forecast, all prepare.Bundled, dirs []string, d places.Drives) (one, both *laid, err error) {
 	at, err := places.Find(dirs, d)
 	if err != nil {
 		return nil, nil, err
 	}
-	one, err = p.spread(f, all, at)
+	one, err = p.spread(ctx, f, all, at)
 	if len(dirs) > 0 || at.Staging || p.opts.Job.Parity.Parity == 0 || one != nil && len(one.spread.Drives) == 1 {
 		return one, nil, err
 	}
-	both, other := p.spread(f, all, at.Together())
+	both, other := p.spread(ctx, f, all, at.Together())
 	if other != nil || !both.spread.Across {
 		return one, nil, err
 	}
@@ -140,14 +159,14 @@ func (p *planning) lay(f bundle.Forecast, all prepare.Bundled, dirs []string, d 
 }
 
 // spread puts the bundle on drives in these places.
-func (p *planning) spread(f bundle.Forecast, all prepare.Bundled, at places.Places) (*laid, error) {
+func (p *planning) spread(ctx context.Context, f bundle.Forecast, all prepare.Bundled, at places.Places) (*laid, error) {
 	room, err := at.Room(nil)
 	if err != nil {
 		return nil, err
 	}
 	s := p.opts.Job.SpreadOverOne(f, room)
 	if s == nil {
-		s, err = at.Spread(p.opts.Job, all, room)
+		s, err = at.Spread(ctx, p.opts.Job, all, room)
 	}
 	if err != nil {
 		return nil, err

@@ -138,7 +138,7 @@ func (p *planning) report(ctx context.Context) (*Report, error) {
 	}
 	r := &Report{Drives: []Drive{}, Written: Written{f.Bytes, f.Upper, f.Segments, f.OnDrive(p.cluster()), p.cluster(), p.opts.Job.Plain, parityOf(f), ""}, Images: []Image{}, Gaps: inv.Gaps,
 		Time: p.fetchTime(), Releases: manifests.Releases(inv), Incomplete: manifests.IncompleteOf(inv.Gaps)}
-	if err := p.drives(r, f, all); err != nil {
+	if err := p.drives(ctx, r, f, all); err != nil {
 		return nil, err
 	}
 	if r.Stream, err = p.stream(); err != nil {
