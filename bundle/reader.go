@@ -45,7 +45,7 @@ func Open(ctx context.Context, dirs []string, want Wanted, ids []Identity) (r *R
 	}
 	s, err := openLocated(at, want)
 	if err != nil {
-		return nil, expectedOther(err, beside, want)
+		return nil, expectedOther(err, at, want)
 	}
 	defer func() {
 		if err != nil {

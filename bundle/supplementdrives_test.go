@@ -40,6 +40,10 @@ func TestSupplementOfDrives(t *testing.T) {
 			more := s.supplement(t, list)
 			more.pack(t)
 			s.restored(t, fp, append(left, more.drive)...)
+			var other *otherFingerprintError // of the damaged one, of which the supplement has it where the last drive is lost
+			if r, err := Open(t.Context(), append(left, more.drive), Wanted{Expect: fp}, s.identity); !errors.As(err, &other) {
+				t.Errorf("with the fingerprint of the damaged one: %v, %v", r, err)
+			}
 			s.inTurn(t, left, more.drive, began.Sealed.Created)
 		})
 	}

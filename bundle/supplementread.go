@@ -90,13 +90,18 @@ func (e *otherFingerprintError) As(target any) bool {
 	return ok
 }
 
-// expectedOther explains a fingerprint that is of the damaged bundle.
-func expectedOther(err error, beside *located, want Wanted) error {
+// expectedOther explains a fingerprint that is not that of the supplement, but of the bundle that it names.
+func expectedOther(err error, at located, want Wanted) error {
 	wrong, ok := errors.AsType[*FingerprintError](err)
-	if !ok || beside == nil || beside.last == nil {
+	if !ok || at.last == nil {
 		return err
 	}
-	if body, rerr := beside.last.readSeal(); rerr != nil || seal.Sum(body) != string(want.Expect) {
+	body, rerr := at.last.readSeal()
+	if rerr != nil {
+		return err
+	}
+	b, rerr := seal.ParseBundle(unixLines(body))
+	if rerr != nil || b.Supplements == nil || b.Supplements.Fingerprint != string(want.Expect) {
 		return err
 	}
 	return &otherFingerprintError{wrong}

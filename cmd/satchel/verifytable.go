@@ -73,9 +73,7 @@ func (p *printer) verified(r verifyReport) {
 	p.signed(r.Signed)
 	p.encryption(r.NotEncrypted)
 	p.printf("files        %d, %s\n", r.Files, bundle.FormatSize(r.Bytes))
-	if r.Parity != "" {
-		p.printf("parity       %s can be rebuilt\n", r.Parity)
-	}
+	p.parity("", r.Parity, r.Faults)
 }
 
 // unfinished prints what interrupted runs have left, and what to do about it.
@@ -102,6 +100,25 @@ func (p *printer) faults(list []faultReport, of string) {
 	for _, f := range list {
 		p.printf("FAULT        %s%s %s\n", of, f.File, f.What)
 	}
+}
+
+// parity prints which protection the bundle was given, and that it has less where parity files are damaged.
+func (p *printer) parity(of, given string, list []faultReport) {
+	if given == "" {
+		return
+	}
+	damaged := 0
+	for _, f := range list {
+		if strings.HasSuffix(f.File, ".par") {
+			damaged++
+		}
+	}
+	if damaged == 0 {
+		p.printf("parity       %s%s can be rebuilt\n", of, given)
+		return
+	}
+	p.printf("parity       %s%s could be rebuilt; %s damaged, so fewer until satchel repair has rebuilt %s\n", of, given,
+		text.Count(damaged, "parity file is", "parity files are"), map[bool]string{true: "it", false: "them"}[damaged == 1])
 }
 
 // judgement prints the last lines: what the bundle is good for.
@@ -156,7 +173,5 @@ func (p *printer) drive(d oneDrive) {
 	}
 	p.faults(d.Faults, of)
 	p.remedies(d.Remedies, of)
-	if d.Parity != "" {
-		p.printf("parity       %s%s can be rebuilt\n", of, d.Parity)
-	}
+	p.parity(of, d.Parity, d.Faults)
 }

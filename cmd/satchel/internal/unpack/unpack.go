@@ -68,7 +68,7 @@ func Run(ctx context.Context, r *bundle.Reader, client *transport.Client, o Opti
 
 // Render writes the YAML of a bundle that the mirror has.
 func Render(ctx context.Context, r *bundle.Reader, client *transport.Client, o Options) error {
-	warnGaps(r.Inventory(), o.To)
+	warnGaps(r, o.To)
 	u, err := begin(ctx, r, client, o)
 	if err == nil && !o.Unasked {
 		err = u.complete(ctx)
@@ -141,8 +141,12 @@ func Blamed(r *bundle.Reader, err error) error {
 }
 
 // warnGaps reports what the bundle lacks.
-func warnGaps(inv *oci.Inventory, to notice.To) {
-	for _, g := range inv.Gaps {
+func warnGaps(r *bundle.Reader, to notice.To) {
+	said := "not in this bundle: %s, which was not available when it was packed"
+	if _, is := r.Supplement(); is {
+		said = "neither in this bundle nor in its supplement: %s, which was not available when one of them was packed"
+	}
+	for _, g := range r.Inventory().Gaps {
 		if manifests.IsDemanded(g) {
 			continue // another bundle may have brought it: see checkSigned
 		}
@@ -150,7 +154,7 @@ func warnGaps(inv *oci.Inventory, to notice.To) {
 		if gaps.AllAttached(g) { // its source is the image, which is there
 			named = "the signatures of " + g.Image.Source.String()
 		}
-		to.Warn("not in this bundle: %s, which was not available when it was packed", named)
+		to.Warn(said, named)
 	}
 }
 
@@ -199,7 +203,7 @@ func (u *unpacking) lookAtPast(ctx context.Context) error {
 		return err
 	}
 	u.Info("bundle %s, %s, to %s", u.r.ID(), counted(inv.Images), u.Site.Mirror)
-	warnGaps(inv, u.To)
+	warnGaps(u.r, u.To)
 	if err := u.readReceipts(ctx); err != nil {
 		return err
 	}
