@@ -33,7 +33,8 @@ func unfinishedCopy(d *media.Dir) *location {
 // Place is the directory that a copy into dest gets: in the root of a mount one of its own,
 // satchel-<id>, as pack makes it; for one drive of several drive-NN, so that the others can
 // stand beside it; else dest itself. alone says that no other drive goes into dest: then one that
-// has the name drive-NN already is taken as it is.
+// has the name drive-NN already is taken as it is. The error is a *[RefusedError] for the directory
+// of one drive, into which another one is to go.
 func (d *Original) Place(dest string, alone bool) (string, error) {
 	root, err := media.IsMountRoot(dest)
 	switch {
@@ -44,8 +45,12 @@ func (d *Original) Place(dest string, alone bool) (string, error) {
 		return filepath.Join(dest, dirPrefix+d.Bundle), nil
 	}
 	own := fmt.Sprintf("drive-%02d", d.Drive)
-	if d.Of < 2 || d.begunIn(dest) || alone && filepath.Base(dest) == own {
+	if d.Of < 2 || alone && (d.begunIn(dest) || filepath.Base(dest) == own) {
 		return dest, nil
+	}
+	if name, ok := sealIn(dest); ok {
+		return "", &RefusedError{Dir: dest, Reason: fmt.Sprintf("it is the directory of one drive, it has %s, and drive %d cannot go into it", name, d.Drive),
+			hint: fmt.Sprintf("name the directory that it is in, %s; or, as what is copied, the directory of that one drive", filepath.Dir(dest))}
 	}
 	return filepath.Join(dest, own), nil
 }
@@ -54,6 +59,16 @@ func (d *Original) Place(dest string, alone bool) (string, error) {
 func (d *Original) Begun(dest string) bool {
 	dir, err := d.Place(dest, true)
 	return err == nil && d.begunIn(dir)
+}
+
+// sealIn names a seal in a directory, or the beginning of one, as a drive directory has it.
+func sealIn(dir string) (name string, ok bool) {
+	for _, name := range []string{seal.DriveName, seal.BundleName, stateName} {
+		if _, err := os.Lstat(filepath.Join(dir, name)); err == nil {
+			return name, true
+		}
+	}
+	return "", false
 }
 
 // begunIn reports whether a copy of this drive directory stands in dir, or the beginning of one.

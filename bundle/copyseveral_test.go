@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/satchel-airgap/satchel/bundle/internal/seal"
@@ -174,5 +175,57 @@ func TestLinkSomeDrives(t *testing.T) {
 	}
 	if _, err := Verify(t.Context(), []string{inside}, VerifyOptions{Expect: s.finger}); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestLinkDamagedDrive: of several drives over a link, the damaged ones are named, each with its own
+// files.
+func TestLinkDamagedDrive(t *testing.T) {
+	t.Parallel()
+	s := newSeveral(t, false)
+	first, second := segmentFiles(t, s.dirs[0])[1], segmentFiles(t, s.dirs[1])[0]
+	flip(t, filepath.Join(s.dirs[0], first))
+	flip(t, filepath.Join(s.dirs[1], second))
+	from, err := OpenOriginals(t.Context(), s.dirs, Wanted{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	named := func(what string, err error) {
+		if err == nil || !strings.Contains(err.Error(), s.dirs[0]+" is damaged: "+first) || !strings.Contains(err.Error(), s.dirs[1]+" is damaged: "+second) {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	l, err := OpenLink(t.Context(), from, MaxLinkFile, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	named("sent", l.Send(t.Context(), t.TempDir(), l.All(), LinkOptions{}))
+	_, err = OpenLink(t.Context(), from, 64<<10, func(int64) {})
+	named("in parts", err)
+	for _, o := range from {
+		if err := o.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// TestCopyIntoOneDrive: into the directory of one drive no other one goes, neither alone nor with it.
+func TestCopyIntoOneDrive(t *testing.T) {
+	t.Parallel()
+	s := newSeveral(t, false)
+	from, err := OpenOriginals(t.Context(), s.dirs, Wanted{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, o := range from {
+		for _, alone := range []bool{true, false} {
+			dir, err := o.Place(s.dirs[1], alone)
+			if ok := i == 1 && alone; ok != (err == nil) || ok && dir != s.dirs[1] || !ok && !errors.As(err, new(*RefusedError)) {
+				t.Errorf("drive %d, alone %v: %q, %v", o.Drive, alone, dir, err)
+			}
+		}
+		if err := o.Close(); err != nil {
+			t.Fatal(err)
+		}
 	}
 }

@@ -309,33 +309,13 @@ func parseLink(body []byte) (*Link, error) {
 // just read of them. The error is a *[DamageError] if one of them is not as it was written.
 func OpenLink(ctx context.Context, from []*Original, most int64, progress func(bytes int64)) (*Link, error) {
 	l := &Link{Bundle: from[0].Bundle}
-	var found error // a manifest cannot say what the parts of a damaged file must be
+	var found error
 	for _, o := range from {
-		for name, fault := range o.lost {
-			if turn(name) > turnContent {
-				return nil, damageOf(o.Dir, []Fault{fault})
-			}
-		}
-		d := &linkDrive{number: o.Drive, from: o, small: map[string][]byte{}, parts: map[string][]string{}}
-		for _, f := range o.files {
-			var err error
-			switch {
-			case strings.HasPrefix(f.Name, seal.CopyDir+"/"): // made anew from what it is a copy of
-			case turn(f.Name) > turnContent:
-				var body []byte
-				body, err = o.read(f)
-				d.small[f.Name] = body
-			case f.Size > most:
-				if d.parts[f.Name], err = hashParts(ctx, o, f, most, progress); isDamage(err) {
-					found, err = also(found, err), nil
-				}
-			}
-			if err != nil {
-				return nil, err
-			}
-		}
-		if len(d.parts) == 0 {
-			d.parts = nil
+		d, err := o.toSend(ctx, most, progress)
+		if isDamage(err) {
+			found = also(found, err) // the other drives may be damaged too
+		} else if err != nil {
+			return nil, err
 		}
 		l.drives = append(l.drives, d)
 	}
@@ -365,9 +345,6 @@ func (d *Original) Cut(most int64) (bytes int64) {
 
 // hashParts hashes the parts of a file, and the whole: parts of what is damaged would fit.
 func hashParts(ctx context.Context, o *Original, f seal.File, most int64, progress func(int64)) (sums []string, err error) {
-	if fault, lost := o.lost[f.Name]; lost {
-		return nil, damageOf(o.Dir, []Fault{fault})
-	}
 	file, err := o.open(f.Name)
 	if err != nil {
 		return nil, err

@@ -225,6 +225,17 @@ func TestLinkWithoutManifest(t *testing.T) {
 	if a, err := Receive(t.Context(), t.TempDir(), ReceiveOptions{}); a != nil || err != nil {
 		t.Errorf("of an empty directory: %+v, %v", a, err)
 	}
+
+	renamed := t.TempDir() // the link has changed names too: nothing says of which bundle it is
+	write(t, renamed, map[string][]byte{"upload-1": []byte("a"), "upload-2": []byte("b")})
+	if a, err = Receive(t.Context(), renamed, ReceiveOptions{}); err != nil || a == nil || a.Found != 2 || a.List.String() != "manifest" {
+		t.Fatalf("with other names: %+v, %v", a, err)
+	}
+	again = t.TempDir()
+	f.send(t, again, 1<<20, a.List.String())
+	if n := len(files(t, again)); n != 3 {
+		t.Errorf("%d files are sent for a list that asks for the manifest", n)
+	}
 }
 
 // TestLinkList: a list that was misread is noticed.

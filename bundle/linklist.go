@@ -16,11 +16,14 @@ import (
 // the beginning of the bundle ID, numbers and ranges, the size of the largest file where that is
 // not [MaxLinkFile], and four characters by which the other side notices a mistake.
 type LinkList struct {
-	id      string
+	id      string // "" where it is not known: nothing is called as it was sent
 	numbers []int
 	most    int64  // bytes of the largest file; 0 where it is MaxLinkFile, or not known
 	check   string // "" where no manifest has arrived
 }
+
+// manifestWord is in a list that asks for the manifest alone.
+const manifestWord = "manifest"
 
 // mostListed is how many numbers a list may have.
 const mostListed = 1_000_000
@@ -50,7 +53,7 @@ func (l *Link) check(numbers []int) string {
 // String is the list in one line.
 func (l LinkList) String() string {
 	if l.check == "" {
-		return strings.ToUpper(l.id) + " manifest"
+		return strings.TrimSpace(strings.ToUpper(l.id) + " " + manifestWord)
 	}
 	most := ""
 	if l.most > 0 {
@@ -84,11 +87,14 @@ func ParseLinkList(s string) (l LinkList, err error) {
 	if len(words) == 0 {
 		return l, errors.New("it is empty: everything had arrived")
 	}
+	if len(words) == 1 && words[0] == manifestWord {
+		return l, nil
+	}
 	if len(words) < 2 || len(words[0]) != idInNames {
 		return l, errors.New("it does not begin with the first 8 characters of the bundle ID, followed by numbers")
 	}
 	l.id = words[0]
-	if len(words) == 2 && words[1] == "manifest" {
+	if len(words) == 2 && words[1] == manifestWord {
 		return l, nil
 	}
 	n := slices.Index(words, "check")
@@ -137,7 +143,7 @@ func (e *LinkListError) Permanent() bool { return true }
 // Wanted gives the numbers of a list, which must be one of this bundle.
 func (l *Link) Wanted(list LinkList) ([]int, error) {
 	switch {
-	case list.id != l.Bundle[:idInNames]:
+	case list.id != "" && list.id != l.Bundle[:idInNames]:
 		return nil, &LinkListError{fmt.Sprintf("it is of bundle %s..., and this is %s", strings.ToUpper(list.id), l.Bundle)}
 	case list.check != "" && list.check != l.check(list.numbers):
 		return nil, &LinkListError{"its last four characters do not fit: it was misread, or is of another sending"}

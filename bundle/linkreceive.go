@@ -21,6 +21,7 @@ type Arrival struct {
 	Dir         string      // where the bundle is, or will be
 	Files       int         // numbered files of the bundle; 0 where no manifest has arrived
 	Bytes       int64       // in them
+	Found       int         // files that are here, whatever they are, where no manifest has arrived
 	Here        int         // of the files
 	HereBytes   int64
 	Missing     []int // numbers

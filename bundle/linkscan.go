@@ -181,7 +181,8 @@ func (r *receiver) cutManifest(f arrived) bool {
 	return false
 }
 
-// unknown says what can be said without a manifest: nil if no file is called like a bundle's.
+// unknown says what can be said without a manifest: nil if no file is there at all. Which bundle it
+// is, only names can say that the link has not changed.
 func (r *receiver) unknown() *Arrival {
 	for _, f := range r.files {
 		m := linkNamePattern.FindStringSubmatch(strings.ToLower(f.name))
@@ -189,8 +190,11 @@ func (r *receiver) unknown() *Arrival {
 			m = linkManifestPattern.FindStringSubmatch(strings.ToLower(f.name))
 		}
 		if m != nil {
-			return &Arrival{Bundle: m[1], Wrong: r.wrong, List: LinkList{id: m[1]}}
+			return &Arrival{Bundle: m[1], Wrong: r.wrong, List: LinkList{id: m[1]}, Found: len(r.files)}
 		}
 	}
-	return nil
+	if len(r.files) == 0 {
+		return nil
+	}
+	return &Arrival{Wrong: r.wrong, Found: len(r.files)}
 }

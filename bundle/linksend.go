@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -40,7 +41,7 @@ func (l *Link) Send(ctx context.Context, dir string, numbers []int, opts LinkOpt
 		return err
 	}
 	defer func() { err = errors.Join(err, d.Close()) }()
-	s := &linkSender{Link: l, dir: d, LinkOptions: opts}
+	s := &linkSender{Link: l, dir: d, LinkOptions: opts, faults: map[*linkDrive][]Fault{}}
 	if err := s.sweep(); err != nil {
 		return err
 	}
@@ -63,8 +64,54 @@ func (l *Link) Send(ctx context.Context, dir string, numbers []int, opts LinkOpt
 			}
 		}
 	}
-	if len(s.faults) > 0 {
-		return damageOf(l.drives[0].from.Dir, s.faults)
+	for _, d := range l.drives {
+		if faults := s.faults[d]; len(faults) > 0 {
+			err = also(err, damageOf(d.from.Dir, faults))
+		}
+	}
+	return err
+}
+
+// toSend reads what travels in the manifest, and hashes the parts of files that are cut: a manifest
+// cannot say what those of a damaged file must be.
+func (d *Original) toSend(ctx context.Context, most int64, progress func(int64)) (*linkDrive, error) {
+	faults := d.cannotSend()
+	if len(faults) > 0 {
+		return nil, damageOf(d.Dir, faults)
+	}
+	to := &linkDrive{number: d.Drive, from: d, small: map[string][]byte{}, parts: map[string][]string{}}
+	for _, f := range d.files {
+		var err error
+		switch fault, lost := d.lost[f.Name]; {
+		case strings.HasPrefix(f.Name, seal.CopyDir+"/"): // made anew from what it is a copy of
+		case turn(f.Name) > turnContent:
+			to.small[f.Name], err = d.read(f)
+		case f.Size > most && lost:
+			faults = append(faults, fault)
+		case f.Size > most:
+			to.parts[f.Name], err = hashParts(ctx, d, f, most, progress)
+		}
+		if damage, ok := errors.AsType[*DamageError](err); ok {
+			faults = append(faults, damage.Faults...)
+		} else if err != nil {
+			return nil, err
+		}
+	}
+	if len(to.parts) == 0 {
+		to.parts = nil
+	}
+	if len(faults) > 0 {
+		return nil, damageOf(d.Dir, faults)
+	}
+	return to, nil
+}
+
+// cannotSend gives all that is lost where a file is among it that travels in the manifest.
+func (d *Original) cannotSend() []Fault {
+	for name := range d.lost {
+		if turn(name) > turnContent && !strings.HasPrefix(name, seal.CopyDir+"/") {
+			return slices.SortedFunc(maps.Values(d.lost), func(a, b Fault) int { return cmp.Compare(a.File, b.File) })
+		}
 	}
 	return nil
 }
@@ -92,7 +139,7 @@ type linkSender struct {
 	*Link
 	LinkOptions
 	dir    *media.Dir
-	faults []Fault
+	faults map[*linkDrive][]Fault
 }
 
 func (s *linkSender) writeManifest(ctx context.Context, n int) error {
@@ -116,7 +163,7 @@ func (s *linkSender) sendFile(ctx context.Context, f LinkFile) error {
 	}
 	from := f.drive.from
 	if fault, lost := from.lost[f.file.Name]; lost {
-		s.faults = append(s.faults, fault)
+		s.fault(f, fault.What)
 		return nil
 	}
 	src, err := from.open(f.file.Name)
@@ -137,7 +184,7 @@ func (s *linkSender) sendFile(ctx context.Context, f LinkFile) error {
 	case rerr != nil:
 		return errors.Join(s.blame(from, f, rerr), p.Abort())
 	case hex.EncodeToString(h.Sum(nil)) != f.sha256:
-		s.faults = append(s.faults, Fault{f.file.Name, "has changed: its SHA-256 differs from the recorded one"})
+		s.fault(f, "has changed: its SHA-256 differs from the recorded one")
 		return p.Abort()
 	}
 	return p.Commit()
@@ -147,8 +194,13 @@ func (s *linkSender) blame(from *Original, f LinkFile, err error) error {
 	if gone := from.dir.Gone(seal.DriveName, err); gone != nil {
 		return gone
 	}
-	s.faults = append(s.faults, Fault{f.file.Name, "cannot be read: " + err.Error()})
+	s.fault(f, "cannot be read: "+err.Error())
 	return nil
+}
+
+// fault notes a file that is not sent.
+func (s *linkSender) fault(f LinkFile, what string) {
+	s.faults[f.drive] = append(s.faults[f.drive], Fault{f.file.Name, what})
 }
 
 // linkPatience is how often a full directory is looked at.

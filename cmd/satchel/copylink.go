@@ -29,6 +29,9 @@ func (l linkFlags) list() (list *bundle.LinkList, err error) {
 	if _, err := os.Stat(l.only); err == nil || !strings.ContainsAny(l.only, " \t") { // a long list is no name that a system takes
 		body, err := os.ReadFile(l.only)
 		if errors.Is(err, fs.ErrNotExist) {
+			if parsed, perr := bundle.ParseLinkList(typed); perr == nil { // the one word that asks for the manifest
+				return &parsed, nil
+			}
 			return nil, usage(fmt.Errorf("--only: there is no file %s, and it is no list", l.only), "name the file that satchel missing wrote (--list), or give the line that it printed, in quotes")
 		}
 		if err != nil {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 
 	"github.com/spf13/cobra"
@@ -69,11 +70,11 @@ type missingError struct {
 }
 
 func (e *missingError) Error() string {
-	if e.arrival.Bundle == "" {
+	if e.arrival.Files == 0 && e.arrival.Found == 0 {
 		return "nothing of a bundle has arrived in " + e.dir
 	}
 	if e.arrival.Files == 0 {
-		return "no manifest has arrived: nobody can say here what is missing"
+		return fmt.Sprintf("%s here, and no manifest has arrived: nobody can say what is missing", text.Count(e.arrival.Found, "file is", "files are"))
 	}
 	return fmt.Sprintf("%s missing of bundle %s", text.Count(len(e.arrival.Missing), "file is", "files are"), e.arrival.Bundle)
 }
@@ -81,10 +82,14 @@ func (e *missingError) Error() string {
 // Hint says what to do now.
 func (e *missingError) Hint() string {
 	switch {
-	case e.arrival.Bundle == "":
+	case e.arrival.Files == 0 && e.arrival.Found == 0:
 		return "is this where the link puts files down, and is it mounted? On the other side: satchel copy --link DIR SRC"
 	case e.arrival.Files == 0:
-		return fmt.Sprintf("have it sent again from the other side: satchel copy --link DIR --only %q SRC; %s", e.arrival.List.String(), sizeOfFirst)
+		hint := fmt.Sprintf("have it sent again from the other side: satchel copy --link DIR --only %q SRC; %s", e.arrival.List.String(), sizeOfFirst)
+		if e.arrival.Bundle == "" {
+			hint += "; none of the files has the name that it was sent with: is this where the link puts them down?"
+		}
+		return hint
 	}
 	return fmt.Sprintf("have them sent again from the other side: satchel copy --link DIR --only %q SRC", e.arrival.List.String())
 }
@@ -99,12 +104,16 @@ func runMissing(ctx context.Context, a *app, dir, expect, id string, trust trust
 		return err
 	}
 	arrival, err := a.receive(ctx, dir, bundle.ReceiveOptions{Wanted: want, Bundle: id})
+	known := arrival != nil || err == nil
 	if arrival == nil {
 		err, arrival = cmp.Or(err, error(&missingError{dir, &bundle.Arrival{}})), &bundle.Arrival{}
 	}
 	said.fill(arrival, err == nil)
+	if known && arrival.Files == 0 {
+		said.List = arrival.List.String() // the manifest
+	}
 	if file != "" { // an old list would be sent again
-		if werr := writeList(file, said.List); werr != nil {
+		if werr := writeList(file, said.List, known); werr != nil {
 			return errors.Join(err, werr)
 		}
 	}
@@ -144,7 +153,7 @@ func (m *missing) fill(a *bundle.Arrival, whole bool) {
 	m.Bundle, m.Fingerprint, m.Dir, m.Files, m.Bytes, m.Here, m.HereBytes, m.Missing = a.Bundle, a.Fingerprint, a.Dir, a.Files, a.Bytes, a.Here, a.HereBytes, a.Missing
 	m.NotSent, m.NotEncrypted = bundle.Labels(a.Away), a.Plain
 	m.Complete = whole && a.Files > 0 && len(a.Missing) == 0
-	if !m.Complete && a.Bundle != "" && (a.Files == 0 || len(a.Missing) > 0) {
+	if !m.Complete && len(a.Missing) > 0 {
 		m.List = a.List.String()
 	}
 	for _, w := range a.Wrong {
@@ -160,7 +169,9 @@ func printMissing(w io.Writer, m missing) error {
 	if m.Complete {
 		return p.err // stdout has the fingerprint alone
 	}
-	p.printf("bundle       %s\n", m.Bundle)
+	if m.Bundle != "" {
+		p.printf("bundle       %s\n", m.Bundle)
+	}
 	p.encryption(m.NotEncrypted)
 	if m.Files > 0 {
 		p.printf("arrived      %d of %d files, %s of %s\n", m.Here, m.Files, bundle.FormatSize(m.HereBytes), bundle.FormatSize(m.Bytes))
@@ -172,12 +183,18 @@ func printMissing(w io.Writer, m missing) error {
 	return p.err
 }
 
-// writeList writes the list, in a line; none if nothing is missing.
-func writeList(file, list string) error {
+// writeList writes the list, in a line; none if nothing is missing. Where that is not known, there is
+// no list: an empty one would say that all has arrived.
+func writeList(file, list string, known bool) (err error) {
 	if list != "" {
 		list += "\n"
 	}
-	if err := os.WriteFile(file, []byte(list), 0o644); err != nil {
+	if known {
+		err = os.WriteFile(file, []byte(list), 0o644)
+	} else if err = os.Remove(file); errors.Is(err, fs.ErrNotExist) {
+		err = nil
+	}
+	if err != nil {
 		return &bundle.DriveError{Op: "write the list of what is missing to", Path: file, Err: err}
 	}
 	return nil

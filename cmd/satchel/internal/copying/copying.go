@@ -76,7 +76,7 @@ func (e *CountError) Error() string {
 
 // Hint says what to do now.
 func (e *CountError) Hint() string {
-	return "name one destination for each drive directory, or one for all"
+	return "name one destination for each drive directory; or one for all: a directory of a disk, or the one place where drives are mounted in turn (satchel copy SRC DEST asks for the next one); nothing was copied"
 }
 
 // job is one drive directory on its way to one place.
@@ -122,24 +122,6 @@ func Run(ctx context.Context, opts Options) (_ *Result, err error) {
 		}
 	}
 	return res, err
-}
-
-// away says which drives of the bundle are not among the sources. With one source, or in a
-// slot, where it may be what was left, that is no error.
-func (r *run) away() error {
-	return away(r.sources, len(r.sources) == 1 || r.isSlot(), r.To)
-}
-
-func away(from []*bundle.Original, one bool, to notice.To) error {
-	list := bundle.NotAmong(from)
-	if len(list) == 0 {
-		return nil
-	}
-	if one {
-		to.Warn("this is not the whole bundle: not among what is copied: %s", text.And(bundle.Labels(list)))
-		return nil
-	}
-	return &bundle.AwayError{Drives: list, Why: "what was copied is not the whole bundle"}
 }
 
 // copyTogether copies everything to where there is a place for it now.

@@ -131,8 +131,49 @@ func TestDrives(t *testing.T) {
 	if err != nil || len(sent.NotHere) != len(from)-1 || sent.Fingerprint != "" {
 		t.Errorf("one drive of several, over a link: %+v, %v", sent, err)
 	}
+	before = len(b.Log.String())
 	if _, err := run(t.Context(), from, places[:len(from)-1], nil); len(from) > 2 && !is[*copying.CountError](err) {
 		t.Errorf("with a place too few: %v", err)
+	}
+	_, err = run(t.Context(), from[:2], []string{from[0]}, nil)
+	if said := b.Log.String()[before:]; !is[*bundle.RefusedError](err) || is[*bundle.AwayError](err) || strings.Contains(said, "everything is on the disk") || strings.Contains(said, "not the whole bundle") {
+		t.Errorf("nothing was copied: %v, and %s", err, said)
+	}
+
+	turn := filepath.Join(t.TempDir(), "turn")
+	for i, dir := range from { // one after another into one directory: it says what that lacks
+		before = len(b.Log.String())
+		if _, err := run(t.Context(), []string{dir}, []string{turn}, nil); err != nil {
+			t.Fatal(err)
+		}
+		said := b.Log.String()[before:]
+		if last := i == len(from)-1; strings.Contains(said, "not in ") == last || strings.Contains(said, "drives of bundle") != last {
+			t.Errorf("after drive %d is said %s", i+1, said)
+		}
+	}
+	damage(t, from[0])
+	damage(t, filepath.Join(turn, "drive-01"))
+	_, err = run(t.Context(), from[:1], []string{turn}, nil)
+	lost, ok := errors.AsType[*copying.DamageError](err)
+	if !ok || lost.Sealed || !lost.Was || !strings.Contains(lost.Hint(), "satchel copy OTHER "+turn) || strings.Contains(b.Log.String(), "written anew") {
+		t.Errorf("damaged in both: %v", err)
+	}
+}
+
+// damage changes a byte of the first segment of a drive directory.
+func damage(t *testing.T, dir string) {
+	t.Helper()
+	found, err := filepath.Glob(filepath.Join(dir, "s-*.age"))
+	if err != nil || len(found) == 0 {
+		t.Fatalf("segments %v, %v", found, err)
+	}
+	body, err := os.ReadFile(found[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	body[len(body)/2] ^= 1
+	if err := os.WriteFile(found[0], body, 0o600); err != nil {
+		t.Fatal(err)
 	}
 }
 

@@ -22,6 +22,9 @@ type DamageError struct {
 	Sealed bool   // it is a bundle all the same: only parity files are missing
 	Was    bool   // it was a whole copy before, and is not any more
 	Err    *bundle.DamageError
+
+	What    string // that is copied: the bundle, or one drive of it
+	Command string // that copies it from another place, which it calls OTHER
 }
 
 func (e *DamageError) Error() string {
@@ -41,7 +44,7 @@ func (e *DamageError) Hint() string {
 	if e.Sealed {
 		return ""
 	}
-	return fmt.Sprintf("copy the same bundle from another place into %s: only what is missing there is written", e.Dir)
+	return fmt.Sprintf("take %s from another place, OTHER; only what is missing is written: %s", e.What, e.Command)
 }
 
 // sayDamaged warns of what is wrong in the directories before they are copied: what comes right
@@ -77,5 +80,12 @@ func (r *run) lost(j *job, err error) error {
 		r.damaged = append(r.damaged, Damaged{Dir: damage.Dir, File: f.File, What: f.What, Lost: true})
 	}
 	has := damage.OnlyParity() // then it got its seals
-	return &DamageError{Dir: j.dir, Sealed: has, Was: !has && j.to.Sealed(), Err: damage}
+	e := &DamageError{Dir: j.dir, Sealed: has, Was: !has && j.to.Sealed(), Err: damage, What: "the bundle", Command: "satchel copy OTHER " + j.dest}
+	if j.from.Of > 1 {
+		e.What = "drive " + j.from.Label
+	}
+	if r.Resume != nil {
+		e.Command = r.Resume([]string{"OTHER"}, j.dest)
+	}
+	return e
 }

@@ -54,7 +54,7 @@ func (r *run) sayLabels() {
 	if len(on) > 1 {
 		r.Info("write the labels on the drives: %s", text.And(on))
 	}
-	if disk == len(r.jobs) && len(r.sources) > 1 {
+	if disk > 0 && disk == len(r.jobs) && len(r.sources) > 1 {
 		r.Info("everything is on the disk")
 	}
 }
