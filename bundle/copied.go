@@ -60,7 +60,9 @@ func isText(name string) bool {
 	case seal.BundleName, seal.DriveName, seal.ExtrasName, seal.ParityName, seal.ReadmeName, seal.SumsName:
 		return true
 	}
-	return seal.IsSignature(strings.TrimPrefix(name, seal.CopyDir+"/"))
+	name = strings.TrimPrefix(name, seal.CopyDir+"/")
+	_, of, other := seal.ParseOther(name)
+	return seal.IsSignature(name) || other && isText(of)
 }
 
 // wasConverted reports whether a file differs from one of want in its line ends alone.

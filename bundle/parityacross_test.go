@@ -118,3 +118,48 @@ func TestParityAcrossStopped(t *testing.T) {
 		}
 	}
 }
+
+// TestParityAcrossThenChanged: an adding of parity is interrupted between two drives, and then the bundle is opened to
+// somebody else, or signed. The next adding completes it, and a drive that is lost then comes back.
+func TestParityAcrossThenChanged(t *testing.T) {
+	t.Parallel()
+	s := newSeveral(t, false)
+	done := s.copies(t)
+	whole := s.protectAcross(t, done, ParityRatio{Parity: 1, Data: 2})
+	b := newPerson(t, false)
+	for name, change := range map[string]func(dirs []string) error{
+		"rekey": func(dirs []string) error {
+			return errOf(Rekey(context.Background(), dirs, Wanted{}, s.identity, b.to))
+		},
+		"sign": func(dirs []string) error {
+			return errOf(Sign(context.Background(), dirs[2], Wanted{}, []*Signer{newSigner(t, 3).Signer}, "1.2.3"))
+		},
+	} {
+		dirs := s.copies(t)
+		for j, dir := range dirs {
+			for name, body := range whole[j] {
+				if j == 0 || seal.IsParityFile(name) || j == 1 && seal.IsOther(filepath.Base(name)) {
+					write(t, dir, map[string][]byte{name: body})
+				}
+			}
+		}
+		if err := change(dirs); err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		if _, err := AddParityAcross(context.Background(), dirs, Wanted{}, ParityRatio{Parity: 1, Data: 2}, "1.2.3", nil); err != nil {
+			t.Fatalf("%s, parity again: %v", name, err)
+		}
+		if r, err := Verify(context.Background(), dirs, VerifyOptions{Expect: s.finger}); err != nil {
+			t.Fatalf("%s: %v, %v", name, err, r.Faults)
+		}
+		for k := range dirs {
+			to := filepath.Join(t.TempDir(), "new")
+			if err := s.rebuild(t, without(dirs, k), to, Wanted{}); err != nil {
+				t.Fatalf("%s, drive %d: %v", name, k+1, err)
+			}
+			if _, err := Verify(context.Background(), append(without(dirs, k), to), VerifyOptions{Expect: s.finger}); err != nil {
+				t.Errorf("%s, with drive %d made anew: %v", name, k+1, err)
+			}
+		}
+	}
+}

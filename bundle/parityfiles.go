@@ -70,6 +70,9 @@ func (h holders) asDamage(err error) error {
 	if !ok {
 		return err
 	}
+	if gone := h.Gone(err); gone != nil {
+		return gone
+	}
 	if d := h.has(changed.Name); d != nil {
 		return d.damage(changed.Name, "has changed, or cannot be read", changed)
 	}

@@ -83,7 +83,7 @@ func Rekey(ctx context.Context, dirs []string, want Wanted, ids []Identity, to [
 
 // confirmRekeyed reads what was written: each drive is as it must be, and has the new key files.
 func confirmRekeyed(ctx context.Context, dirs []string, finger Fingerprint, names []string) error {
-	err := CheckSizes(ctx, dirs, Wanted{Expect: finger})
+	err := unlessAdding(CheckSizes(ctx, dirs, Wanted{Expect: finger}))
 	if err == nil {
 		err = lackKeys(dirs, finger, names)
 	}
@@ -91,6 +91,21 @@ func confirmRekeyed(ctx context.Context, dirs []string, finger Fingerprint, name
 		return fmt.Errorf("read what was added: %w", err)
 	}
 	return nil
+}
+
+// unlessAdding gives an error of the drives, nil if all that it says is that an adding of parity was interrupted,
+// before what is done now.
+func unlessAdding(err error) error {
+	//lint:ignore errorlint it is unwrapped here
+	switch e := err.(type) {
+	case *ParityError:
+		return nil
+	case interface{ Unwrap() []error }:
+		if !slices.ContainsFunc(e.Unwrap(), func(err error) bool { return unlessAdding(err) != nil }) {
+			return nil
+		}
+	}
+	return err
 }
 
 // lackKeys finds a drive whose extras.json does not name the key files.

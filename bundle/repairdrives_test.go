@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/satchel-airgap/satchel/bundle/internal/seal"
@@ -251,4 +252,30 @@ func TestRepairOneAcross(t *testing.T) {
 	if !isA[*DamageError](err) || len(rep.Drives[0].Remedies) != 1 || rep.Drives[0].Remedies[0].From != "parity" || len(rep.Drives[1].Remedies) > 0 {
 		t.Errorf("%v, %+v", err, rep)
 	}
+}
+
+// TestOtherLineEnds: a copy has changed the line ends of all text files of a drive, copies of other drives' files among
+// them: that is no damage, and repair undoes it.
+func TestOtherLineEnds(t *testing.T) {
+	t.Parallel()
+	s := newSeveral(t, false, newSigner(t, 3).Signer)
+	dirs := s.copies(t)
+	whole := s.protectAcross(t, dirs, ParityRatio{Parity: 1, Data: 2})
+	for name, body := range whole[0] {
+		if isText(name) {
+			put(t, dirs[0], name, []byte(strings.ReplaceAll(string(body), "\n", "\r\n")))
+		}
+	}
+	rep, err := Verify(context.Background(), dirs, VerifyOptions{})
+	if !isA[*CopyError](err) || len(rep.Faults) > 0 || !slices.Contains(rep.LineEnds, seal.OtherName(3, seal.BundleName)) {
+		t.Fatalf("%v: %v, line ends %v", err, rep.Faults, rep.LineEnds)
+	}
+	set, err := FindRepairs(context.Background(), dirs, Wanted{}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(set.InPlace(context.Background(), nil), set.Close()); err != nil {
+		t.Fatal(err)
+	}
+	same(t, dirs[0], whole[0])
 }

@@ -99,7 +99,7 @@ func (s *driveDir) checkSignable(ctx context.Context) error {
 
 // confirmSigned reads what was written: the bundle is as it must be, and the signatures are there.
 func confirmSigned(ctx context.Context, dir string, finger Fingerprint, signers []*Signer) error {
-	err := CheckSizes(ctx, []string{dir}, Wanted{Expect: finger})
+	err := unlessAdding(CheckSizes(ctx, []string{dir}, Wanted{Expect: finger}))
 	var late []*Signer
 	if err == nil {
 		late, err = Unsigned(dir, Wanted{Expect: finger}, signers)

@@ -207,14 +207,14 @@ func (s *driveDir) twice(f seal.File) ([]byte, error) {
 }
 
 // kind reads from the header of a file that is encrypted to the bundle key whether that is
-// post-quantum: the index, or a segment of a drive that has no index.
+// post-quantum: the index, or a segment.
 func (s *driveDir) kind() (postQuantum bool, err error) {
-	names, what := []string{seal.IndexName, seal.CopyDir + "/" + seal.IndexName}, "and its copy are damaged"
-	if !s.isLast() {
-		names, what = nil, "and all other segments are damaged"
-		for _, f := range s.drive.Files {
-			names = append(names, f.Name)
-		}
+	var names []string
+	if s.isLast() {
+		names = []string{seal.IndexName, seal.CopyDir + "/" + seal.IndexName}
+	}
+	for _, f := range s.drive.Files {
+		names = append(names, f.Name)
 	}
 	for _, name := range names {
 		f, err := s.dir.Open(name)
@@ -229,5 +229,5 @@ func (s *driveDir) kind() (postQuantum bool, err error) {
 	if len(names) == 0 {
 		return false, &keys.FileError{Name: seal.DriveName, Why: "names no segment"}
 	}
-	return false, &keys.FileError{Name: names[0], Why: what}
+	return false, &keys.FileError{Name: names[0], Why: "and all other files that are encrypted to the bundle key are damaged"}
 }

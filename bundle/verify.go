@@ -272,6 +272,10 @@ func (v *verification) check(ctx context.Context, f seal.File) error {
 	switch {
 	case err != nil:
 		v.fault(f.Name, "cannot be read: "+err.Error())
+	case got != f && v.wasConverted(f.Name, []seal.File{f}):
+		v.crlf = append(v.crlf, f.Name)
+	case got.Size != f.Size && isText(f.Name):
+		v.fault(f.Name, "has another length than it had")
 	case got.Size != f.Size:
 		v.fault(f.Name, "changed its length while it was read")
 	case got != f:

@@ -87,6 +87,7 @@ func (j *receiptJob) needed(ctx context.Context, args []string) (*receipt.Receip
 	if s := b.Stream(); s != (bundle.Stream{}) {
 		r.Stream, r.Sequence = receipt.Stream(s), b.Sequence()
 	}
+	r.Supplement = unpack.SupplementOf(b)
 	src := unpack.Source(b, j.client, j.place)
 	graph, err := oci.ReadGraph(ctx, b.Inventory().Images, func(oci.Image) (oci.Source, error) { return src, nil }, 4)
 	return r, graph, errors.Join(err, b.Close())

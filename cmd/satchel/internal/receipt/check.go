@@ -57,6 +57,8 @@ func (r *Receipt) checkHead() error {
 		return fmt.Errorf("bundle ID %.80q", r.Bundle)
 	case r.Fingerprint != "" && !hexPattern.MatchString(r.Fingerprint):
 		return fmt.Errorf("fingerprint %.80q", r.Fingerprint)
+	case r.Supplement != Supplement{} && (!idPattern().MatchString(r.Supplement.Bundle) || !hexPattern.MatchString(r.Supplement.Fingerprint)):
+		return fmt.Errorf("supplement %.80q with the fingerprint %.80q", r.Supplement.Bundle, r.Supplement.Fingerprint)
 	case r.Stream != Stream{} && (!ledgerPattern.MatchString(r.Stream.Ledger) || !streamPattern().MatchString(r.Stream.Name)):
 		return fmt.Errorf("stream %.80q of ledger %.80q", r.Stream.Name, r.Stream.Ledger)
 	case r.Sequence < 0 || r.Sequence > maxSequence:

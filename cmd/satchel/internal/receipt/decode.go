@@ -75,6 +75,9 @@ func (f *file) receipt() (*Receipt, error) {
 	if f.Stream != nil {
 		r.Stream = *f.Stream
 	}
+	if f.Supplement != nil {
+		r.Supplement = *f.Supplement
+	}
 	if f.Packed != nil {
 		r.Packed = *f.Packed
 	}

@@ -23,29 +23,30 @@ const MaxSize = 16 << 20
 
 // file is a receipt as JSON has it. docs/receipts.md says what each key is.
 type file struct {
-	Version      string     `json:"satchel"`
-	State        State      `json:"state"`
-	Bundle       string     `json:"bundle"`
-	Fingerprint  string     `json:"fingerprint,omitempty"`
-	Stream       *Stream    `json:"stream,omitempty"`
-	Sequence     int        `json:"sequence,omitempty"`
-	Partial      bool       `json:"partial,omitempty"`
-	Packed       *time.Time `json:"packed,omitempty"`
-	Mirror       string     `json:"mirror"`
-	MaxNested    int        `json:"maxNestedPaths,omitempty"`
-	Releases     string     `json:"releases,omitempty"`
-	Time         time.Time  `json:"time"`
-	From         Source     `json:"from,omitempty"`
-	First        string     `json:"first,omitempty"`
-	Closes       row        `json:"closes,omitempty"`
-	Claims       row        `json:"claims,omitempty"`
-	Replaces     row        `json:"replaces,omitempty"`
-	Origins      row        `json:"origins"` // sets, each joined by commas
-	Hosts        row        `json:"hosts"`   // of sources
-	Repositories rows       `json:"repositories"`
-	Images       rows       `json:"images"`
-	Manifests    string     `json:"manifests"`
-	Blobs        string     `json:"blobs"`
+	Version      string      `json:"satchel"`
+	State        State       `json:"state"`
+	Bundle       string      `json:"bundle"`
+	Fingerprint  string      `json:"fingerprint,omitempty"`
+	Stream       *Stream     `json:"stream,omitempty"`
+	Sequence     int         `json:"sequence,omitempty"`
+	Partial      bool        `json:"partial,omitempty"`
+	Packed       *time.Time  `json:"packed,omitempty"`
+	Supplement   *Supplement `json:"supplement,omitempty"`
+	Mirror       string      `json:"mirror"`
+	MaxNested    int         `json:"maxNestedPaths,omitempty"`
+	Releases     string      `json:"releases,omitempty"`
+	Time         time.Time   `json:"time"`
+	From         Source      `json:"from,omitempty"`
+	First        string      `json:"first,omitempty"`
+	Closes       row         `json:"closes,omitempty"`
+	Claims       row         `json:"claims,omitempty"`
+	Replaces     row         `json:"replaces,omitempty"`
+	Origins      row         `json:"origins"` // sets, each joined by commas
+	Hosts        row         `json:"hosts"`   // of sources
+	Repositories rows        `json:"repositories"`
+	Images       rows        `json:"images"`
+	Manifests    string      `json:"manifests"`
+	Blobs        string      `json:"blobs"`
 }
 
 // Encode writes a sorted receipt. The same facts give the same bytes.
@@ -73,6 +74,9 @@ func (r *Receipt) file() file {
 	}
 	if r.Stream != (Stream{}) {
 		f.Stream = &r.Stream
+	}
+	if r.Supplement != (Supplement{}) {
+		f.Supplement = &r.Supplement
 	}
 	if !r.Packed.IsZero() {
 		packed := short(r.Packed)

@@ -33,7 +33,7 @@ func (r *Receipt) checkPruned() error {
 		}
 		return nil
 	}
-	ofBundle := r.Bundle != PrunedID || r.Fingerprint != "" || r.Stream != (Stream{}) || r.Sequence != 0 || !r.Packed.IsZero()
+	ofBundle := r.Bundle != PrunedID || r.Fingerprint != "" || r.Stream != (Stream{}) || r.Sequence != 0 || r.Supplement != Supplement{} || !r.Packed.IsZero()
 	if ofBundle || r.State != Done || len(r.Closes) > 0 || len(r.Blobs) > 0 || len(r.Replaces) == 0 {
 		return errPruned
 	}

@@ -50,8 +50,11 @@ func TestPrunedFormat(t *testing.T) {
 		"stream":      func(r *receipt.Receipt) { r.Stream = head().Stream },
 		"sequence":    func(r *receipt.Receipt) { r.Sequence = 1 },
 		"packed":      func(r *receipt.Receipt) { r.Packed = r.Time },
-		"an intent":   func(r *receipt.Receipt) { r.State = receipt.Intent },
-		"closes":      func(r *receipt.Receipt) { r.Closes = r.Replaces },
+		"supplement": func(r *receipt.Receipt) {
+			r.Supplement = receipt.Supplement{Bundle: head().Bundle, Fingerprint: head().Fingerprint}
+		},
+		"an intent": func(r *receipt.Receipt) { r.State = receipt.Intent },
+		"closes":    func(r *receipt.Receipt) { r.Closes = r.Replaces },
 		"blobs": func(r *receipt.Receipt) {
 			r.Blobs = []receipt.Blob{{In: []receipt.Place{{Repo: r.Repositories[0].Name}}}}
 		},

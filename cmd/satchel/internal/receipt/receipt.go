@@ -56,6 +56,12 @@ type Stream struct {
 	Name   string `json:"name"`
 }
 
+// Supplement is the bundle that was read beside a damaged one for what that had lost; zero if there was none.
+type Supplement struct {
+	Bundle      string `json:"bundle"`      // its ID
+	Fingerprint string `json:"fingerprint"` // 64 hexadecimal digits
+}
+
 // Receipt is one bundle's facts about one mirror. Repositories are named whole, as the
 // mirror has them, without its host. All lists are sorted, see [Receipt.Sort].
 type Receipt struct {
@@ -66,6 +72,7 @@ type Receipt struct {
 	Sequence    int       // of the bundle in its stream
 	Partial     bool      // the bundle is of a part of its configuration's images alone
 	Packed      time.Time // when the bundle was made
+	Supplement  Supplement
 	Mirror      oci.Mirror
 	Time        time.Time     // when the facts were seen
 	First       digest.Digest // the first receipt of the mirror, as far as it is kept; "" for that one itself. See [Receipt.Site]

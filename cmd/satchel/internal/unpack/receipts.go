@@ -192,7 +192,17 @@ func (u *unpacking) head(state receipt.State) *receipt.Receipt {
 	if s := u.r.Stream(); s != (bundle.Stream{}) {
 		r.Stream, r.Sequence = receipt.Stream(s), u.r.Sequence()
 	}
+	r.Supplement = SupplementOf(u.r)
 	return r
+}
+
+// SupplementOf is what a receipt says of the supplement that is read beside a damaged bundle.
+func SupplementOf(r *bundle.Reader) receipt.Supplement {
+	s, ok := r.Supplement()
+	if !ok {
+		return receipt.Supplement{}
+	}
+	return receipt.Supplement{Bundle: s.Bundle, Fingerprint: string(s.Fingerprint)}
 }
 
 // finish keeps the receipt and writes the YAML.
