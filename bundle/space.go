@@ -60,7 +60,7 @@ type TooLargeError struct {
 	Capacity int64          // bytes of the largest drive
 	Besides  int64          // bytes that a drive needs besides blobs, if it is that which leaves too little; else 0
 	Cluster  int64          // of the drive, with Besides
-	Parity   ParityRatio    // that the bundle was to get, unless it is a blob that does not fit
+	Parity   ParityRatio    // that the bundle was to get, unless a blob does not fit without it either
 }
 
 func (e *TooLargeError) Error() string {
@@ -74,7 +74,11 @@ func (e *TooLargeError) Error() string {
 	if e.Blob.Digest == "" {
 		return fmt.Sprintf("drives of %s are too small: it would take more than the %d that a bundle may have", FormatSize(e.Capacity), MaxLanes)
 	}
-	return fmt.Sprintf("blob %s has %s, and a drive of %s cannot hold it with the other files", e.Blob.Digest, FormatSize(e.Blob.Size), FormatSize(e.Capacity))
+	with := "the other files"
+	if e.Parity.Parity > 0 {
+		with = fmt.Sprintf("the parity files of %s and the other files", e.Parity)
+	}
+	return fmt.Sprintf("blob %s has %s, and a drive of %s cannot hold it with %s", e.Blob.Digest, FormatSize(e.Blob.Size), FormatSize(e.Capacity), with)
 }
 
 // Hint says what to do now.
@@ -84,6 +88,9 @@ func (e *TooLargeError) Hint() string {
 			return "take larger drives, less parity (--parity M/N: each group gets M files as large as its largest segment), smaller segments (--segment-size), or fewer lanes (--lanes)"
 		}
 		return "take larger drives, or fewer lanes (--lanes)"
+	}
+	if e.Parity.Parity > 0 {
+		return "take larger drives, or less parity (--parity M/N: a smaller M, or a larger N)"
 	}
 	return "take larger drives, or leave out what needs it"
 }

@@ -133,7 +133,11 @@ func (s *spreading) tooLittle(room Room, f Forecast) error {
 	largest := room.largest()
 	if len(s.sorted) > 0 {
 		if d := s.sorted[0].Descriptor; s.cost(d, largest) > s.without(largest.Free-s.least(1, largest), largest) {
-			return &TooLargeError{Blob: d, Capacity: largest.Free}
+			e := &TooLargeError{Blob: d, Capacity: largest.Free}
+			if s.cost(d, largest) <= largest.Free-s.least(1, largest) { // without parity it would fit
+				e.Parity = s.job.Parity
+			}
+			return e
 		}
 	}
 	if room.More.Free > 0 || len(room.Drives) == 0 {
@@ -361,8 +365,8 @@ func slack(f Forecast, c Capacity) int64 {
 	return int64(f.Segments/8+1)*(perSegment+c.Cluster/2) + f.parts[0].more
 }
 
-// fill puts small blobs onto the last drive, and the largest of the others first onto the first drive that has room. The plan
-// is nil if there is not enough of it. used is about what each has then, nil where a drive gets nothing.
+// fill puts small blobs onto the last drive, and the largest of the others first onto the first drive that has room; where
+// parity goes across drives, onto that which has the most: the more evenly they are filled, the less parity it takes. The plan is nil if there is not enough of it. used is about what each has then, nil where a drive gets nothing.
 func (s *spreading) fill(drives []Capacity, budget []int64) (plan []journal.DrivePlan, used []int64) {
 	plan, used = make([]journal.DrivePlan, len(drives)), make([]int64, len(drives))
 	last := len(drives) - 1
@@ -385,14 +389,16 @@ func (s *spreading) fill(drives []Capacity, budget []int64) (plan []journal.Driv
 		if onLast[n.Descriptor.Digest] {
 			continue
 		}
-		k := 0
-		for k < len(drives) && !fits(k, n.Descriptor) {
-			k++
+		best := -1
+		for k := range drives {
+			if fits(k, n.Descriptor) && (best < 0 || s.begin.Across && budget[k]-used[k] > budget[best]-used[best]) {
+				best = k
+			}
 		}
-		if k == len(drives) {
+		if best < 0 {
 			return nil, nil
 		}
-		put(k, n.Descriptor)
+		put(best, n.Descriptor)
 	}
 	for k := range plan[:last] {
 		if len(plan[k].Blobs) == 0 {

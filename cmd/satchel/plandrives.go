@@ -41,7 +41,11 @@ func (p *printer) written(w plan.Written, s *plan.Spread) {
 		how = "at most"
 	}
 	p.printf("on the drive %s %s, %s\n", how, bundle.FormatSize(w.Bytes), text.Count(w.Segments, "segment", "segments"))
-	p.printf("             %s in clusters of %s\n", bundle.FormatSize(w.OnDrive), bundle.CompactSize(w.Cluster))
+	cluster := bundle.CompactSize(w.Cluster)
+	if w.Cluster < 1<<10 {
+		cluster = bundle.FormatSize(w.Cluster)
+	}
+	p.printf("             %s in clusters of %s\n", bundle.FormatSize(w.OnDrive), cluster)
 	for i, has := range w.Parity {
 		head := "parity       "
 		if s != nil && !s.Across {
