@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 
 	"github.com/spf13/cobra"
@@ -112,8 +111,8 @@ func runMissing(ctx context.Context, a *app, dir, expect, id string, trust trust
 	if known && arrival.Files == 0 {
 		said.List = arrival.List.String() // the manifest
 	}
-	if file != "" { // an old list would be sent again
-		if werr := writeList(file, said.List, known); werr != nil {
+	if file != "" && known { // an old list would be sent again; where nothing is known, an empty one would say that all has arrived
+		if werr := writeList(file, said.List); werr != nil {
 			return errors.Join(err, werr)
 		}
 	}
@@ -183,18 +182,12 @@ func printMissing(w io.Writer, m missing) error {
 	return p.err
 }
 
-// writeList writes the list, in a line; none if nothing is missing. Where that is not known, there is
-// no list: an empty one would say that all has arrived.
-func writeList(file, list string, known bool) (err error) {
+// writeList writes the list, in a line; none if nothing is missing.
+func writeList(file, list string) error {
 	if list != "" {
 		list += "\n"
 	}
-	if known {
-		err = os.WriteFile(file, []byte(list), 0o644)
-	} else if err = os.Remove(file); errors.Is(err, fs.ErrNotExist) {
-		err = nil
-	}
-	if err != nil {
+	if err := os.WriteFile(file, []byte(list), 0o644); err != nil {
 		return &bundle.DriveError{Op: "write the list of what is missing to", Path: file, Err: err}
 	}
 	return nil
