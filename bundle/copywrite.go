@@ -290,7 +290,7 @@ func (w *copyWriter) copyFile(ctx context.Context, f seal.File) error {
 
 // pass moves at most size bytes, and tells errors of reading from those of writing.
 func (w *copyWriter) pass(ctx context.Context, to io.Writer, from io.Reader, size int64) (sum string, rerr, werr error) {
-	h, buf := sha256.New(), make([]byte, hashBuf)
+	h, buf := sha256.New(), make([]byte, min(hashBuf, max(size, 1))) // a part may be small
 	for from = io.LimitReader(from, size); ; {
 		if err := ctx.Err(); err != nil {
 			return "", nil, err

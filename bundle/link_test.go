@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/satchel-airgap/satchel/bundle/internal/seal"
 )
@@ -303,17 +304,32 @@ func TestLinkRotten(t *testing.T) {
 	f.whole(t, a.Dir)
 }
 
-// TestLinkTwins: of files of the bundle with the same bytes, each takes one that has arrived.
+// TestLinkTwins: of files of the bundle with the same bytes, each takes one that has arrived. Parts
+// are all of one size, and there may be many.
 func TestLinkTwins(t *testing.T) {
 	t.Parallel()
-	same := []LinkFile{{Number: 1, sha256: "a"}, {Number: 2, sha256: "b"}, {Number: 3, sha256: "a"}, {Number: 4, sha256: "a"}}
-	r := receiver{have: map[int]arrived{}, done: map[int]bool{3: true}}
-	for name, want := range map[string]bool{"a": true, "c": false} {
-		if got := r.give(arrived{name: "one"}, same, name); got != want {
-			t.Errorf("%s is found: %v", name, got)
+	same := []LinkFile{{Number: 1, sha256: "a"}, {Number: 2, sha256: "b"}, {Number: 3, sha256: "a"}, {Number: 4, sha256: "a"}, {Number: 5, sha256: "d"}}
+	r := receiver{link: &Link{Files: same}, have: map[int]arrived{}, done: map[int]bool{3: true, 5: true}}
+	r.want()
+	for sum, want := range map[string]bool{"a": true, "c": false, "d": true} {
+		if got := r.give(arrived{name: "one"}, sum); got != want {
+			t.Errorf("%s is found: %v", sum, got)
 		}
 	}
-	if !r.give(arrived{name: "two"}, same, "a") || !r.give(arrived{name: "three"}, same, "a") || len(r.have) != 2 || r.have[1].name != "one" || r.have[4].name != "two" {
-		t.Errorf("given %v", r.have)
+	if !r.give(arrived{name: "two"}, "a") || !r.give(arrived{name: "three"}, "a") || len(r.have) != 2 || r.have[1].name != "one" || r.have[4].name != "two" || r.left[0] != 1 {
+		t.Errorf("given %v, left %v", r.have, r.left)
+	}
+
+	r = receiver{link: &Link{}, have: map[int]arrived{}}
+	for i := range 200_000 {
+		r.link.Files = append(r.link.Files, LinkFile{Number: i + 1, sha256: fmt.Sprintf("%064x", i)})
+	}
+	r.want()
+	began := time.Now()
+	for i := range r.link.Files { // the last ones first
+		r.give(arrived{}, r.link.Files[len(r.link.Files)-1-i].sha256)
+	}
+	if took := time.Since(began); len(r.have) != len(r.link.Files) || took > 5*time.Second {
+		t.Errorf("%d files are found in %v", len(r.have), took)
 	}
 }

@@ -89,6 +89,9 @@ type receiver struct {
 	into map[*linkDrive]*Copying
 	have map[int]arrived // numbers of files that are whole
 	done map[int]bool    // those that are in place already
+
+	wanted map[linkContent][]int // numbers of all contents that the bundle has, without those that are here
+	left   map[int64]int         // how many of these there are, by size
 }
 
 func (r *receiver) receive(ctx context.Context) (a *Arrival, err error) {
@@ -186,10 +189,7 @@ func (r *receiver) open() (err error) {
 
 // compare finds the files by their content: by their sizes, then by their hashes.
 func (r *receiver) compare(ctx context.Context) error {
-	bySize := map[int64][]LinkFile{}
-	for _, f := range r.link.Files {
-		bySize[f.Size] = append(bySize[f.Size], f)
-	}
+	r.want()
 	d, err := media.OpenDir(r.dir)
 	if err != nil {
 		return err
@@ -197,12 +197,12 @@ func (r *receiver) compare(ctx context.Context) error {
 	defer func() { _ = d.Close() }() // it is only read
 	for _, a := range r.files {
 		named := linkNumber(a.name, r.link.Bundle)
-		may := bySize[a.size]
-		if len(may) == 0 {
+		left, may := r.left[a.size]
+		if !may {
 			r.misfit(a, named)
 			continue
 		}
-		if named == 0 && !slices.ContainsFunc(may, func(f LinkFile) bool { return !r.done[f.Number] }) {
+		if named == 0 && left == 0 {
 			continue // nothing of that size is wanted any more
 		}
 		got, err := hashFile(ctx, d, a.name, false, r.opts.Progress)
@@ -213,25 +213,41 @@ func (r *receiver) compare(ctx context.Context) error {
 			r.wrong = append(r.wrong, Fault{a.name, "cannot be read: " + err.Error()})
 			continue
 		}
-		if !r.give(a, may, got.SHA256) && named > 0 {
+		if !r.give(a, got.SHA256) && named > 0 {
 			r.wrong = append(r.wrong, Fault{a.name, "has other bytes than it must have"})
 		}
 	}
 	return nil
 }
 
-// give takes a file that has arrived for the first one with these bytes that has none yet: two files
-// of the bundle with the same bytes need two. It reports whether there is any with these bytes.
-func (r *receiver) give(a arrived, may []LinkFile, sum string) (found bool) {
-	for _, f := range may {
-		if f.sha256 != sum {
+// linkContent is what a link file is known by.
+type linkContent struct {
+	size   int64
+	sha256 string
+}
+
+// want lists what is not in place yet. There may be a million files of one size.
+func (r *receiver) want() {
+	r.wanted, r.left = map[linkContent][]int{}, map[int64]int{}
+	for _, f := range r.link.Files {
+		c := linkContent{f.Size, f.sha256}
+		if r.done[f.Number] {
+			r.wanted[c], r.left[f.Size] = r.wanted[c], r.left[f.Size] // known, and not wanted
 			continue
 		}
-		found = true
-		if _, has := r.have[f.Number]; !has && !r.done[f.Number] {
-			r.have[f.Number] = a
-			break
-		}
+		r.wanted[c] = append(r.wanted[c], f.Number)
+		r.left[f.Size]++
+	}
+}
+
+// give takes a file that has arrived for the first one with these bytes that has none yet: two files
+// of the bundle with the same bytes need two. It reports whether there is any with these bytes.
+func (r *receiver) give(a arrived, sum string) (found bool) {
+	c := linkContent{a.size, sum}
+	numbers, found := r.wanted[c]
+	if len(numbers) > 0 {
+		r.have[numbers[0]], r.wanted[c] = a, numbers[1:]
+		r.left[a.size]--
 	}
 	return found
 }
