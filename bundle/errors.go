@@ -3,7 +3,6 @@ package bundle
 import (
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/satchel-airgap/satchel/bundle/internal/journal"
@@ -162,15 +161,6 @@ type Fault struct {
 	What string // such as "is missing"
 }
 
-// Copied reports whether the file is one of which a bundle has a second copy.
-func (f Fault) Copied() bool {
-	switch f.File {
-	case seal.IndexName, seal.PlainIndex, seal.DriveName, seal.BundleName, seal.ExtrasName:
-		return true
-	}
-	return seal.KeyNumber(f.File) > 0 || seal.IsSignature(f.File)
-}
-
 func (f Fault) String() string { return f.File + " " + f.What }
 
 // DamageError says that a bundle is not what its seals, or its format, say.
@@ -207,20 +197,7 @@ func (e *DamageError) Hint() string {
 	if e.Whole {
 		return "it can be unpacked as it is: only second copies and files for people are wrong, and nothing reads them to unpack"
 	}
-	const last = "read the drive on another host, or take another copy of the bundle; else look what can be rebuilt from second copies and from parity; for what cannot, the host that packed it makes a supplement, by a list of what is lost"
-	var names []string
-	for _, f := range e.Faults {
-		if f.Copied() && !strings.HasPrefix(f.What, "and its second copy") && !slices.Contains(names, f.File) && (e.Dir == "" || copyDiffers(e.Dir, f.File)) {
-			names = append(names, f.File)
-		}
-	}
-	if len(names) == 0 {
-		return last
-	}
-	if len(names) == 1 {
-		return fmt.Sprintf("the bundle has a second copy of %s: put copy/%s in its place and verify the bundle; if that does not help, %s", names[0], names[0], last)
-	}
-	return fmt.Sprintf("the bundle has second copies of %s: put each copy/NAME in the place of NAME and verify the bundle; if that does not help, %s", strings.Join(names, ", "), last)
+	return "repair rebuilds what second copies and parity bring back: it lists that first, and asks"
 }
 
 // Permanent is true: the bytes stay what they are.

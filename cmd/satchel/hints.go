@@ -35,7 +35,7 @@ func hints(err error) (list []string) {
 	var damage *bundle.DamageError
 	if errors.As(err, &damage) && !as[*listedError](err) {
 		defer func() {
-			list = append(list, "to list all that is wrong: satchel verify "+shellWords([]string{cmp.Or(damage.Dir, "DIR")}))
+			list = append(list, "to list all that is wrong: satchel verify "+damagedDir(damage)+"; of a bundle on several drives, name the directories of all that are there")
 		}()
 	}
 	for todo := []error{err}; len(todo) > 0; {
@@ -54,6 +54,10 @@ func hints(err error) (list []string) {
 		}
 		if hint != "" && !slices.Contains(list, hint) {
 			list = append(list, hint)
+		}
+		//lint:ignore errorlint it is unwrapped here
+		if damage, ok := e.(*bundle.DamageError); ok && !damage.Whole && hint != "" {
+			list = append(list, restHint(damage))
 		}
 		//lint:ignore errorlint it is unwrapped here
 		switch u := e.(type) {
@@ -103,6 +107,14 @@ func listedHint(err error, damage *bundle.DamageError, hint string) string {
 		return ""
 	}
 	return damage.Hint()
+}
+
+// damagedDir is the directory of damage, as it is typed.
+func damagedDir(e *bundle.DamageError) string { return shellWords([]string{cmp.Or(e.Dir, "DIR")}) }
+
+// restHint is what to do about damage that repair does not bring back.
+func restHint(e *bundle.DamageError) string {
+	return "what it does not bring back: read the drive on another host, or take another copy of the bundle; or the host that packed it makes a supplement, by a list of what is lost (satchel verify --lost FILE " + damagedDir(e) + ")"
 }
 
 // allWhole reports whether what the bundle carries is whole, for all damage in an error.
@@ -194,8 +206,7 @@ func flagsFor(err error) string {
 		}
 	case *bundle.DamageError:
 		if !e.Whole {
-			dir := shellWords([]string{cmp.Or(e.Dir, "DIR")})
-			return "satchel repair " + dir + "; the list: satchel verify --lost FILE " + dir + "; of a bundle on several drives, each with the directories of all that are there"
+			return "satchel repair " + damagedDir(e)
 		}
 	case *bundle.UnfinishedError:
 		switch {
