@@ -188,6 +188,9 @@ func (a *app) chooseEach(ctx context.Context, dirs []string, w wanted, one bool)
 	var of []picked
 	named := w.id != "" || w.expect != ""
 	w = byID(dirs, w)
+	if len(dirs) > 1 {
+		dirs = a.withoutLeftOvers(dirs, w)
+	}
 	for _, dir := range dirs {
 		p, err := a.pick(ctx, dir, w)
 		if other, ok := errors.AsType[*noSuchBundleError](err); ok && !named {
@@ -241,7 +244,7 @@ func (a *app) pick(ctx context.Context, dir string, w wanted) (picked, error) {
 	if err != nil || len(all) == 0 {
 		return picked{dirs: []string{dir}}, err // opening it says what is wrong
 	}
-	list, drives := together(all)
+	list, drives := together(a.leaveLeftOvers(all))
 	best := list[0]
 	switch named := w.id != "" || w.expect != ""; {
 	case len(list) == 1:

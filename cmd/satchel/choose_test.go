@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -115,5 +116,23 @@ func TestCopiesOfAllDrives(t *testing.T) {
 	var said bytes.Buffer
 	if got := (&app{stderr: &said}).takeOne("/d", list, nil); got.Dir != "/d/a/drive-03" || rest[got.Dir][0].Dir != "/d/a/drive-01" {
 		t.Errorf("%s is taken with %+v", got.Dir, rest[got.Dir])
+	}
+}
+
+// TestLeftOvers: a drive that was begun and then finished on another one does not count, if that is here.
+func TestLeftOvers(t *testing.T) {
+	t.Parallel()
+	unfinished := &bundle.UnfinishedError{}
+	first, old := bundle.Found{Dir: "m/1", Bundle: "a", Drive: 1, Of: 3, Sealed: true}, bundle.Found{Dir: "m/2", Bundle: "a", Drive: 2, Of: 3, Err: unfinished}
+	whole, other := bundle.Found{Dir: "m/3", Bundle: "a", Drive: 2, Of: 3, Sealed: true}, bundle.Found{Dir: "m/4", Bundle: "b", Drive: 2, Of: 3, Sealed: true}
+	copied := bundle.Found{Dir: "m/5", Bundle: "a", Drive: 2, Of: 3, Err: &bundle.UnfinishedError{Copy: true}}
+	for _, c := range []struct{ all, want []bundle.Found }{
+		{[]bundle.Found{first, old, whole}, []bundle.Found{old}},
+		{[]bundle.Found{first, old, other}, nil},
+		{[]bundle.Found{first, copied, whole}, nil},
+	} {
+		if got := leftOvers(c.all); fmt.Sprint(got) != fmt.Sprint(c.want) {
+			t.Errorf("%+v: %+v", c.all, got)
+		}
 	}
 }

@@ -1,10 +1,12 @@
 package main
 
 import (
+	"errors"
 	"path/filepath"
 	"slices"
 
 	"github.com/satchel-airgap/satchel/bundle"
+	"github.com/satchel-airgap/satchel/oci/text"
 )
 
 // together takes the drives of a bundle that stand beside each other for one: the last one, if
@@ -33,6 +35,50 @@ func together(all []bundle.Found) (list []bundle.Found, rest map[string][]bundle
 		}
 	}
 	return list, rest
+}
+
+// leftOvers are drives that were begun, and then finished on another drive, which is here too.
+func leftOvers(all []bundle.Found) (list []bundle.Found) {
+	for _, f := range all {
+		e, unfinished := errors.AsType[*bundle.UnfinishedError](f.Err)
+		if f.Of > 0 && unfinished && !e.Copy && slices.ContainsFunc(all, func(o bundle.Found) bool {
+			return o.Bundle == f.Bundle && o.Drive == f.Drive && o.Sealed
+		}) {
+			list = append(list, f)
+		}
+	}
+	return list
+}
+
+// leaveLeftOvers takes left-overs out of what is there, and names them.
+func (a *app) leaveLeftOvers(all []bundle.Found) []bundle.Found {
+	for _, f := range leftOvers(all) {
+		a.warn("%s is a left-over of drive %s, which was finished on another drive: not looked at; it can be deleted", text.Printable(f.Dir), bundle.DriveLabel{Bundle: f.Bundle, Number: f.Drive, Of: f.Of}.Label())
+		all = slices.DeleteFunc(slices.Clone(all), func(o bundle.Found) bool { return o.Dir == f.Dir })
+	}
+	return all
+}
+
+// withoutLeftOvers leaves out directories that have nothing but left-overs of drives which the others have.
+func (a *app) withoutLeftOvers(dirs []string, w wanted) (list []string) {
+	var all []bundle.Found
+	for _, dir := range dirs {
+		found, _ := a.found(dir, w) // an error comes up again
+		all = append(all, found...)
+	}
+	if len(leftOvers(all)) == 0 {
+		return dirs
+	}
+	kept := a.leaveLeftOvers(all)
+	for _, dir := range dirs {
+		found, _ := a.found(dir, w)
+		if len(found) == 0 || slices.ContainsFunc(found, func(f bundle.Found) bool {
+			return slices.ContainsFunc(kept, func(o bundle.Found) bool { return o.Dir == f.Dir })
+		}) {
+			list = append(list, dir)
+		}
+	}
+	return list
 }
 
 // beside leaves of a list what stands in the same directory as f.

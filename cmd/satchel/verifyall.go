@@ -49,7 +49,7 @@ func (a *app) toVerify(dirs []string, w wanted) (list []foundDrives, err error) 
 			}
 		}
 	}
-	for _, found := range eachDriveOnce(all) {
+	for _, found := range eachDriveOnce(a.leaveLeftOvers(all)) {
 		one, more := together(found)
 		for _, f := range one {
 			list = append(list, foundDrives{f, more[f.Dir]})

@@ -62,6 +62,7 @@ func TestBeginAgain(t *testing.T) {
 	}
 	b.Proxy.Answer = nil
 	leave()
+	lost := finished
 	if _, err := pack.Run(t.Context(), options("slot")); !errors.As(err, &wanted) || !wanted.Begun || !strings.Contains(wanted.Hint(), "cannot come back") {
 		t.Fatalf("the drive that was begun is lost: %v", err)
 	}
@@ -90,6 +91,12 @@ func TestBeginAgain(t *testing.T) {
 	r, err := bundle.Verify(t.Context(), append(dirs, slot), bundle.VerifyOptions{Expect: done.Fingerprint})
 	if err != nil || len(r.Drives) < 2 {
 		t.Errorf("%+v, %v", r, err)
+	}
+	for dir, sealed := range map[string]bool{lost: false, dirs[0]: true} { // by this, readers know the left-over
+		list, _, err := bundle.List(dir, "")
+		if err != nil || len(list) != 1 || list[0].Sealed != sealed || list[0].Of < 2 || errors.As(list[0].Err, new(*bundle.UnfinishedError)) == sealed {
+			t.Errorf("%s: %+v, %v", dir, list, err)
+		}
 	}
 	wrong := &bundle.WrongDriveError{Dir: "slot", Want: "X-3", Have: "X-2", Finished: true, LeftOver: "slot/satchel-x"}
 	if s := (&pack.NextDriveError{Label: "X-3", Dir: "slot", Why: wrong}).Error(); s != wrong.Error() || !strings.Contains(s, "left-over") {
