@@ -38,7 +38,7 @@ func secondSeals(p location, want Wanted) (s *seals, err error) {
 	}
 	s = &seals{driveDir: &driveDir{dir: d, bodies: map[string][]byte{}}}
 	if err == nil {
-		err = s.chooseSeals(p, want)
+		err = s.chooseSeals(p, want, nil)
 	}
 	if err == nil && seal.Sum(s.bodies[seal.DriveName]) != s.sum.SHA256 {
 		err = s.damage(seal.DriveName, "is not the one that bundle.json binds", nil)

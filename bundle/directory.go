@@ -76,7 +76,7 @@ func lookIn(d *media.Dir) (*location, error) {
 		p.readSecond(d)
 	}
 	if p.sealed && (p.id == "" || !isBound(d, body)) { // drive.json may be what is damaged
-		p.readSealed(d)
+		p.readSealed(d, seal.BundleName)
 	}
 	return &p, nil
 }
@@ -120,9 +120,25 @@ func isBound(d *media.Dir, drive []byte) bool {
 // lastDrive is what the seal says of the drive that it is on.
 func lastDrive(b seal.Bundle) seal.DriveSum { return b.Drives[len(b.Drives)-1] }
 
-// readSealed takes over what the seal says, if it can be read.
-func (p *location) readSealed(d *media.Dir) {
-	body, err := d.ReadFile(seal.BundleName, seal.MaxSize)
+// readLast takes the second copies for the seals of the last drive, where neither original says which drive it is.
+func (p *location) readLast(d *media.Dir) {
+	if p.id == "" {
+		p.readSealed(d, seal.CopyDir+"/"+seal.BundleName)
+	}
+	if p.id != "" {
+		return
+	}
+	if body, err := d.ReadFile(seal.CopyDir+"/"+seal.DriveName, seal.MaxSize); err == nil {
+		last := *p
+		if last.readDrive(body); last.complete && last.of > 0 && last.drive == last.of {
+			*p = last
+		}
+	}
+}
+
+// readSealed takes over what the seal with a name says, if it can be read.
+func (p *location) readSealed(d *media.Dir, name string) {
+	body, err := d.ReadFile(name, seal.MaxSize)
 	if err != nil {
 		return
 	}

@@ -43,3 +43,93 @@ func TestLostIsNotGone(t *testing.T) {
 		})
 	}
 }
+
+// TestLastByCopies: the last drive has lost bundle.json and drive.json, and their copies say which drive it is: alone
+// and with the others it is repaired, in place and elsewhere.
+func TestLastByCopies(t *testing.T) {
+	t.Parallel()
+	s := newSeveral(t, false)
+	whole := files(t, s.dirs[2])
+	for how, body := range map[string][]byte{"damaged": []byte("rubbish"), "lost": nil} {
+		for _, alone := range []bool{true, false} {
+			dirs := s.copies(t)
+			put(t, dirs[2], seal.BundleName, body)
+			put(t, dirs[2], seal.DriveName, body)
+			last := dirs[2]
+			if alone {
+				dirs = dirs[2:]
+			}
+			rep, err := Verify(context.Background(), dirs, VerifyOptions{Expect: s.finger})
+			if !isDamage(err) || len(rep.Remedies) != 2 || len(LostOf(rep).Drives) > 0 {
+				t.Errorf("%s, alone %v: %v, %+v", how, alone, err, rep)
+			}
+			set, err := FindRepairs(context.Background(), dirs, Wanted{Expect: s.finger}, nil)
+			if err != nil {
+				t.Errorf("%s, alone %v: %v", how, alone, err)
+				continue
+			}
+			if !set.Damaged() || len(set.Drives) != len(dirs) {
+				t.Errorf("%s, alone %v: %+v", how, alone, set)
+			}
+			to := t.TempDir()
+			r, err := set.Target()
+			if err == nil {
+				err = r.Into(context.Background(), to, nil)
+			}
+			if err := errors.Join(err, set.InPlace(context.Background(), nil), set.Close()); err != nil {
+				t.Errorf("%s, alone %v: %v", how, alone, err)
+			}
+			same(t, to, whole)
+			same(t, last, whole)
+		}
+	}
+}
+
+// TestOtherDrivesCopy: a second copy that is of another drive is not taken for the seal of this one.
+func TestOtherDrivesCopy(t *testing.T) {
+	t.Parallel()
+	s := newSeveral(t, false)
+	dirs := s.copies(t)
+	other := files(t, dirs[1])
+	write(t, dirs[0], map[string][]byte{"copy/" + seal.DriveName: other[seal.DriveName], seal.ExtrasName: other[seal.ExtrasName], seal.SumsName: other[seal.SumsName]})
+	set, err := FindRepairs(context.Background(), dirs[:1], Wanted{}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(set.InPlace(context.Background(), nil), set.Close()); err != nil || set.Drives[0].Drive.Number != 1 {
+		t.Error(err, set.Drives[0].Drive)
+	}
+	same(t, dirs[0], files(t, s.dirs[0]))
+}
+
+// TestRepairGoesOn: an adding of parity that was interrupted on one drive keeps no other drive from being repaired.
+func TestRepairGoesOn(t *testing.T) {
+	t.Parallel()
+	s := newSeveral(t, false)
+	dirs := s.copies(t)
+	before := files(t, dirs[0])
+	for _, dir := range dirs[:2] {
+		must(AddParity(context.Background(), dir, Wanted{}, ParityRatio{Parity: 1, Data: 2}, "1.2.3", nil))(t)
+	}
+	whole := files(t, dirs[1])
+	for _, name := range []string{seal.ExtrasName, "copy/" + seal.ExtrasName, seal.ReadmeName, seal.SumsName} {
+		put(t, dirs[0], name, before[name])
+	}
+	for _, dir := range dirs[:2] {
+		put(t, dir, segmentFiles(t, dir)[0], nil)
+	}
+	set, err := FindRepairs(context.Background(), dirs, Wanted{}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := set.InPlace(context.Background(), nil); !isA[*ParityError](err) {
+		t.Error(err)
+	}
+	if err := set.Close(); err != nil {
+		t.Error(err)
+	}
+	if !set.Drives[0].Done || !set.Drives[1].Done || set.Drives[2].Done {
+		t.Error("said to be repaired:", set.Drives[0].Done, set.Drives[1].Done, set.Drives[2].Done)
+	}
+	same(t, dirs[1], whole)
+}

@@ -25,6 +25,7 @@ type Repair struct {
 	Faults      []Fault
 	Remedies    []Remedy // of every file that is not as it was, in name order
 	Size        int64    // bytes of all files of the bundle
+	Done        bool     // [RepairSet.InPlace] did what can be done, and all was read again
 	Unfinished  error    // where nothing is damaged: a rekey, a signing or an adding of parity that was interrupted
 
 	d *diagnosis

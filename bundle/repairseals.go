@@ -12,8 +12,9 @@ import (
 
 // openToRepair reads the seals of a drive directory of which any may be damaged: each small file,
 // or else its second copy, as they agree with each other; or what other drives have lent of them.
+// of is the seal of the bundle on the last drive, which binds the others; nil if that is not known.
 // The error is that of a bundle that cannot be told from others any more.
-func openToRepair(p location, want Wanted, lent map[string][]byte) (d *driveDir, err error) {
+func openToRepair(p location, want Wanted, lent map[string][]byte, of *seal.Bundle) (d *driveDir, err error) {
 	switch {
 	case p.short != "":
 		return nil, shortNames(p)
@@ -28,7 +29,7 @@ func openToRepair(p location, want Wanted, lent map[string][]byte) (d *driveDir,
 	}
 	s := &seals{driveDir: &driveDir{dir: root, bodies: map[string][]byte{}, lent: lent}}
 	s.seen = s.changing()
-	if err := s.chooseSeals(p, want); err != nil {
+	if err := s.chooseSeals(p, want, of); err != nil {
 		return nil, errors.Join(err, root.Close())
 	}
 	return s.driveDir, nil
@@ -47,14 +48,14 @@ func (s *driveDir) changing() map[string]string {
 
 // chooseSeals takes bundle.json, then the drive.json that it binds, then extras.json, each
 // from its original or its second copy.
-func (s *seals) chooseSeals(p location, want Wanted) error {
+func (s *seals) chooseSeals(p location, want Wanted, of *seal.Bundle) error {
 	var err error
 	if p.sealed || p.copied || s.lent[seal.BundleName] != nil {
 		err = s.chooseLast(want)
 	} else if s.hadSeal() && s.lent == nil {
 		err = s.damage(seal.BundleName, "and its second copy are missing: they were lost, or the bundle was never finished; then pack goes on where it stopped", nil)
 	} else {
-		err = s.chooseEarlier(p, want)
+		err = s.chooseEarlier(p, want, of)
 	}
 	if err == nil {
 		err = s.chooseExtras()
@@ -119,16 +120,26 @@ func (s *seals) chooseLast(want Wanted) error {
 	return nil
 }
 
-// chooseEarlier takes drive.json of a drive that has no seal: its second copy where extras.json
-// is of that, or the original cannot be read.
-func (s *seals) chooseEarlier(p location, want Wanted) error {
+// chooseEarlier takes drive.json of a drive that has no seal: the one that bundle.json binds, where that is known,
+// else its second copy where extras.json is of that, or the original cannot be read.
+func (s *seals) chooseEarlier(p location, want Wanted, of *seal.Bundle) error {
 	if want.Expect != "" || want.Trust != nil {
 		return &AwayError{Drives: []DriveLabel{{p.id, p.of, p.of}}, Why: "its fingerprint is compared, and who has signed it is found out, on the last drive"}
 	}
-	best := -1
+	if of != nil && p.drive >= 1 && p.drive < len(of.Drives) {
+		s.sum = of.Drives[p.drive-1]
+	}
+	best, foreign := -1, false
 	for _, body := range s.candidates(seal.DriveName) {
 		drive, err := seal.ParseDrive(body)
+		if of != nil && seal.Sum(body) != s.sum.SHA256 {
+			continue
+		}
 		if err != nil || drive.Of == 0 || drive.Drive == drive.Of || !drive.Complete {
+			continue
+		}
+		if drive.Bundle != p.id || p.drive > 0 && (drive.Drive != p.drive || drive.Of != p.of) {
+			foreign = true
 			continue
 		}
 		n := 0
@@ -143,6 +154,12 @@ func (s *seals) chooseEarlier(p location, want Wanted) error {
 		if n > best {
 			s.bodies[seal.DriveName], s.drive, best = body, drive, n
 		}
+	}
+	if best < 0 && of != nil && !p.lost {
+		return s.damage(seal.DriveName, "is not the one that bundle.json binds", nil)
+	}
+	if best < 0 && foreign {
+		return s.damage(seal.DriveName, "and its second copy are of different drives, and nothing says which is right", nil)
 	}
 	if best < 0 && p.lost {
 		return p.sealLost()

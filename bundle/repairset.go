@@ -56,16 +56,33 @@ func FindRepairs(ctx context.Context, dirs []string, want Wanted, progress func(
 			return nil, err
 		}
 	}
-	all, err := diagnoseDrives(ctx, drives, len(at.names()), nil)
+	all, err := diagnoseDrives(ctx, drives, len(labels(at, drives)), nil)
 	if err != nil {
 		return nil, err
 	}
-	if at.last == nil && want.Expect != "" {
+	if want.Expect != "" {
 		if err = all.expect(want.Expect, at); err != nil {
 			return nil, err
 		}
 	}
-	return all.set(at.names(), unfinished, broken), nil
+	if want.Trust != nil && lastSeal(drives) == nil {
+		return nil, at.noLast("who has signed it is found out on the last drive")
+	}
+	if set = all.set(labels(at, drives), unfinished, broken); len(set.Drives) < len(drives) {
+		return nil, &RefusedError{Dir: drives[0].dir.Path(), Reason: "two directories are of the same drive, by what is left of their seals", hint: "name one of them"}
+	}
+	return set, nil
+}
+
+// labels are all drives of the bundle, nil for a bundle of one.
+func labels(at located, drives []*driveDir) []DriveLabel {
+	list := at.names()
+	for _, d := range drives {
+		for n := len(list) + 1; n <= d.drive.Of; n++ {
+			list = append(list, DriveLabel{d.drive.Bundle, n, d.drive.Of})
+		}
+	}
+	return list
 }
 
 // set is what can be done about each drive. unfinished is what was interrupted on it, broken the damage for which it was not opened.
@@ -81,7 +98,9 @@ func (all *drivesDiagnosis) set(names []DriveLabel, unfinished, broken map[int]e
 			s.Lost = append(s.Lost, LostDrive{names[number-1], all.why[number], cmp.Or(broken[number], broken[0])})
 		}
 	}
-	s.Bundle = s.Drives[0].Bundle
+	if len(s.Drives) > 0 {
+		s.Bundle = s.Drives[0].Bundle
+	}
 	return s
 }
 
@@ -108,9 +127,10 @@ func locateToRepair(dirs []string) (at located, err error) {
 // expect compares the fingerprint with that of the last drive, whose seal is not here or is lost: the others have
 // copies of it, where it can be made anew.
 func (all *drivesDiagnosis) expect(fp Fingerprint, at located) error {
-	last := all.here[len(at.names())]
+	number := max(1, len(at.names()))
+	last := all.here[number]
 	if last == nil {
-		last = all.away[len(at.names())]
+		last = all.away[number]
 	}
 	switch {
 	case last == nil:
@@ -125,6 +145,7 @@ func (all *drivesDiagnosis) expect(fp Fingerprint, at located) error {
 // errors of those of which these have nothing.
 func openEach(at located, want Wanted) (drives []*driveDir, broken map[int]error, err error) {
 	places := at.places()
+	slices.Reverse(places) // the last one binds the others
 	var lost []location
 	asked := func(p location) Wanted {
 		if at.last != nil && p.dir != at.last.dir || at.last == nil && want.Trust == nil {
@@ -133,7 +154,7 @@ func openEach(at located, want Wanted) (drives []*driveDir, broken map[int]error
 		return want
 	}
 	for _, p := range places {
-		d, err := openToRepair(p, asked(p), nil)
+		d, err := openToRepair(p, asked(p), nil, lastSeal(drives))
 		if isDamage(err) && len(places) > 1 {
 			lost = append(lost, p)
 			continue
@@ -143,10 +164,20 @@ func openEach(at located, want Wanted) (drives []*driveDir, broken map[int]error
 		}
 		drives = append(drives, d)
 	}
+	of := sealAmong(drives)
+	drives, unbound, err := keepBound(drives, of)
+	if err != nil {
+		return drives, nil, err
+	}
+	for _, p := range places {
+		if slices.Contains(unbound, p.dir) {
+			lost = append(lost, p)
+		}
+	}
 	broken = map[int]error{}
 	var all error
 	for _, p := range lost {
-		d, err := openLost(p, drives, asked(p))
+		d, err := openLost(p, drives, asked(p), of)
 		switch {
 		case err == nil:
 			drives = append(drives, d)
@@ -159,7 +190,47 @@ func openEach(at located, want Wanted) (drives []*driveDir, broken map[int]error
 	if len(drives) == 0 {
 		return nil, nil, all
 	}
+	slices.SortFunc(drives, func(a, b *driveDir) int { return cmp.Compare(a.drive.Drive, b.drive.Drive) })
 	return drives, broken, nil
+}
+
+// lastSeal is the seal of the bundle, nil if the last drive is not among these.
+func lastSeal(drives []*driveDir) *seal.Bundle {
+	for _, d := range drives {
+		if d.isLast() {
+			return &d.bundle
+		}
+	}
+	return nil
+}
+
+// sealAmong is the seal of the bundle, of the last drive or of copies on the others; nil if it is not there.
+func sealAmong(drives []*driveDir) *seal.Bundle {
+	if b := lastSeal(drives); b != nil {
+		return b
+	}
+	byNumber := map[int]*driveDir{}
+	for _, d := range drives {
+		byNumber[d.drive.Drive] = d
+	}
+	if a := acrossOf(byNumber); a != nil {
+		if _, b, err := a.sealed(); err == nil {
+			return &b
+		}
+	}
+	return nil
+}
+
+// keepBound closes the drives that the seal of the bundle does not bind, and gives their places.
+func keepBound(drives []*driveDir, of *seal.Bundle) (kept []*driveDir, unbound []string, err error) {
+	for _, d := range drives {
+		if n := d.drive.Drive; of == nil || d.isLast() || n < len(of.Drives) && seal.Sum(d.bodies[seal.DriveName]) == of.Drives[n-1].SHA256 {
+			kept = append(kept, d)
+			continue
+		}
+		unbound, err = append(unbound, d.dir.Path()), errors.Join(err, d.dir.Close())
+	}
+	return kept, unbound, err
 }
 
 // Close releases the directories.
@@ -189,15 +260,20 @@ func (s *RepairSet) InPlace(ctx context.Context, progress func(int64)) error {
 		if found != nil && !isPartial(found) {
 			return errors.Join(found, left)
 		}
+		r.Done = true
 		left = also(left, found)
 	}
 	return left
 }
 
-// isPartial reports whether a repair did what can be done.
+// isPartial reports whether a repair did what can be done: files are lost still, or another command that was
+// interrupted has to come to its end.
 func isPartial(err error) bool {
-	_, ok := errors.AsType[*RepairError](err)
-	return ok
+	_, partial := errors.AsType[*RepairError](err)
+	_, rekey := errors.AsType[*RekeyError](err)
+	_, signing := errors.AsType[*SigningError](err)
+	_, adding := errors.AsType[*ParityError](err)
+	return partial || rekey || signing || adding
 }
 
 // named says which drive of several an error is of.

@@ -100,9 +100,9 @@ func (a *acrossDrives) lend(number int) map[string][]byte {
 }
 
 // openLost opens a drive directory whose seals are damaged or lost: by their second copies, or by what the
-// drives that are open have of them.
-func openLost(p location, drives []*driveDir, want Wanted) (*driveDir, error) {
-	d, err := openToRepair(p, want, nil)
+// drives that are open have of them. of is as for [openToRepair].
+func openLost(p location, drives []*driveDir, want Wanted, of *seal.Bundle) (*driveDir, error) {
+	d, err := openToRepair(p, want, nil, of)
 	if !isDamage(err) {
 		return d, err
 	}
@@ -125,7 +125,8 @@ func openLost(p location, drives []*driveDir, want Wanted) (*driveDir, error) {
 		if number < a.of {
 			want = Wanted{} // the last drive answers
 		}
-		return openToRepair(p, want, lent)
+		p.drive = number
+		return openToRepair(p, want, lent, of)
 	}
 	return nil, err
 }
@@ -166,7 +167,7 @@ func (o *opened) openLost(places []location, want Wanted) error {
 		if o.last != nil && !isIt(o.last.driveDir) || p.isEarlier() {
 			asked = Wanted{}
 		}
-		d, err := openLost(p, whole, asked)
+		d, err := openLost(p, whole, asked, o.seal())
 		if isDamage(err) {
 			continue // that is known
 		}
@@ -182,6 +183,14 @@ func (o *opened) openLost(places []location, want Wanted) error {
 		o.compareDrives()
 	}
 	return nil
+}
+
+// seal is that of the bundle, nil if the last drive was not opened.
+func (o *opened) seal() *seal.Bundle {
+	if o.last == nil {
+		return nil
+	}
+	return &o.last.bundle
 }
 
 // replace takes a drive that was opened in another way for what was known of it.

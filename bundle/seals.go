@@ -90,7 +90,7 @@ func (s *seals) openEarlier(list []location) error {
 
 // noLast says that the last drive is not here.
 func (at located) noLast(why string) error {
-	p := slices.Concat(at.earlier, at.lost)[0]
+	p := at.places()[0]
 	_, across, err := HasParity(p.dir)
 	return &AwayError{Drives: []DriveLabel{{p.id, p.of, p.of}}, Why: why, Across: err == nil && across}
 }

@@ -140,6 +140,7 @@ func identify(dir string) (p *location, err error) {
 	defer func() { err = errors.Join(err, d.Close()) }()
 	if p, err = lookIn(d); p != nil || err != nil {
 		if p != nil {
+			p.readLast(d)
 			p.findTrace(d)
 		}
 		return p, err
@@ -170,7 +171,9 @@ func identify(dir string) (p *location, err error) {
 		return ok
 	})
 	if _, err := d.Stat(seal.CopyDir + "/" + seal.BundleName); err == nil && segment {
-		return &location{dir: d.Path(), copied: true, complete: true, renamed: d.Translated()}, nil
+		p = &location{dir: d.Path(), copied: true, complete: true, renamed: d.Translated()}
+		p.readLast(d)
+		return p, nil
 	}
 	return readTrace(d), nil
 }

@@ -27,6 +27,9 @@ func sealsToVerify(p location, want Wanted) (*seals, error) {
 		return s, err
 	}
 	s, serr := readSealsBy(p, func(s *seals) error { return s.readSecond(want) })
+	if _, other := errors.AsType[*FingerprintError](err); other && isDamage(serr) {
+		return nil, serr // it is the bundle that is expected, and more of it is damaged
+	}
 	if serr != nil {
 		//lint:ignore nilerr the first look has said what is wrong
 		return nil, err

@@ -224,7 +224,7 @@ func openBeside(p location, own int, idx *index.Index, trust *Trust) (d *driveDi
 		want = Wanted{Expect: Fingerprint(idx.Of.Fingerprint), Trust: trust}
 	}
 	if err == nil {
-		if err = s.chooseSeals(p, want); sealLost(err) && s.takeDrive(idx.Of.Bundle) {
+		if err = s.chooseSeals(p, want, nil); sealLost(err) && s.takeDrive(idx.Of.Bundle) {
 			err = nil // the supplement binds what is read of it
 		}
 	}
