@@ -2,10 +2,12 @@ package bundle
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/satchel-airgap/satchel/bundle/internal/journal"
 	"github.com/satchel-airgap/satchel/bundle/internal/media"
@@ -240,11 +242,34 @@ func TestUnmountedDrive(t *testing.T) {
 			if _, err := CheckMount(t.TempDir(), f.state); err != nil {
 				t.Errorf("another directory: %v", err)
 			}
-			mountTmpfs(t, f.drive)
+			unmount = mountTmpfs(t, f.drive)
 			if _, err := CheckMount(f.drive, f.state); err != nil {
 				t.Errorf("another drive in its place: %v", err)
 			}
+			unmount()
+			f.unmountedForGood(t, w.ID())
 		})
+	}
+}
+
+// unmountedForGood has it said that no drive will be mounted there any more: that is noted, and the journal stays. A
+// bundle that is packed onto a drive there later counts again.
+func (f *fixture) unmountedForGood(t *testing.T, id string) {
+	t.Helper()
+	var said []string
+	_, err := CheckMountAnew(f.drive, f.state, func(format string, args ...any) { said = append(said, fmt.Sprintf(format, args...)) })
+	if err != nil || len(said) != 1 || !strings.Contains(said[0], id) {
+		t.Errorf("for good: %v, said %q", err, said)
+	}
+	if _, err := CheckMount(f.drive, f.state); err != nil {
+		t.Errorf("after that: %v", err)
+	}
+	st, err := journal.Peek(journalPath(f.state, id))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if point := st.Session.Point; isGone(f.state, point, time.Now().Add(time.Minute)) || !isGone(f.state, point, lastRun(st)) {
+		t.Error("what is packed there later does not count, or what was packed before does")
 	}
 }
 

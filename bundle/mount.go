@@ -46,9 +46,14 @@ func IsRoot(dir string) (bool, error) { return media.IsMountRoot(dir) }
 type MountError struct {
 	Dir    string
 	Reason string
+	// Point is where a drive was mounted when this host wrote to it, if all that is wrong is that none is now; see [MountError.Forget].
+	Point string
 
 	hint string
 }
+
+// mountIt is what to do where a drive is not mounted.
+const mountIt = "mount the drive and run the same command again, or name another directory"
 
 func (e *MountError) Error() string { return e.Dir + ": " + e.Reason }
 
@@ -62,6 +67,23 @@ func (e *MountError) Permanent() bool { return false }
 // *[MountError] where fstab, or a journal below state, says that another file system
 // belongs there.
 func CheckMount(dir, state string) (Mount, error) { return checkMount(media.System(), dir, state) }
+
+// CheckMountAnew is [CheckMount] for one who says that a drive which this host wrote to there will not be mounted there any
+// more: that is warned of, and noted, see [MountError.Forget].
+func CheckMountAnew(dir, state string, warn func(format string, args ...any)) (m Mount, err error) {
+	for before := ""; ; {
+		m, err = CheckMount(dir, state)
+		var gone *MountError
+		if !errors.As(err, &gone) || gone.Point == "" || gone.Error() == before {
+			return m, err
+		}
+		before = gone.Error()
+		warn("%v; from now on that counts no more, as said", gone)
+		if err := gone.Forget(state); err != nil {
+			return m, err
+		}
+	}
+}
 
 func checkMount(tables media.Tables, dir, state string) (Mount, error) {
 	path, err := media.Real(dir)
@@ -110,23 +132,31 @@ func (m Mount) checkFstab(tables media.Tables, path string) error {
 // checkJournals finds a bundle that was written to a drive which was mounted at dir or
 // above it, and is not now.
 func (m Mount) checkJournals(path, state string, found []location) error {
-	for name, st := range journals(state) {
+	for _, st := range journals(state) {
 		at := st.Session
 		if at.Point == "" || media.IsSystemPoint(at.Point) || !media.Within(path, at.Point) || media.Within(m.on.Point, at.Point) || st.GivenUp {
 			continue
 		}
-		if m.on.FS != "" && m.on.FS == at.FS || holds(found, st.Begin.Bundle) {
+		if m.on.FS != "" && m.on.FS == at.FS || holds(found, st.Begin.Bundle) || isGone(state, at.Point, lastRun(st)) {
 			continue
 		}
 		did := "begun"
 		if st.Sealed != nil {
 			did = "packed"
 		}
-		return &MountError{Dir: m.dir,
+		return &MountError{Dir: m.dir, Point: at.Point,
 			Reason: fmt.Sprintf("a drive was mounted at %s when bundle %s was %s there (%s), and it is not mounted now", at.Point, st.Begin.Bundle, did, text.Minute(st.Begin.Created)),
-			hint:   fmt.Sprintf("mount the drive and run the same command again, or name another directory; if no drive will be mounted there any more, delete %s", filepath.Dir(name))}
+			hint:   mountIt}
 	}
 	return nil
+}
+
+// lastRun is when a run last wrote the bundle.
+func lastRun(st *journal.State) time.Time {
+	if p := st.Process; p != nil && p.Since.After(st.Begin.Created) {
+		return p.Since
+	}
+	return st.Begin.Created
 }
 
 func holds(found []location, id string) bool {
@@ -172,12 +202,12 @@ func sessionOf(st *journal.State, drive int) journal.Session {
 
 // Declined is the error where a person says that it is not the drive that is meant.
 func (m Mount) Declined() error {
-	return &MountError{Dir: m.dir, Reason: "nothing was written there, because the answer was no", hint: "mount the drive and run the same command again, or name another directory"}
+	return &MountError{Dir: m.dir, Reason: "nothing was written there, because the answer was no", hint: mountIt}
 }
 
 // Empty is the error where a drive was, and none is mounted now.
 func (m Mount) Empty() error {
-	return &MountError{Dir: m.dir, Reason: "no drive is mounted there", hint: "mount the drive and run the same command again, or name another directory"}
+	return &MountError{Dir: m.dir, Reason: "no drive is mounted there", hint: mountIt}
 }
 
 // Check looks whether the same file system is still mounted there.

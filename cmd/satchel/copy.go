@@ -113,7 +113,7 @@ func runCopy(ctx context.Context, a *app, o copyOptions, args []string) error {
 	}
 	done, err := copying.Run(ctx, copying.Options{
 		From: from, Into: into, Want: want, State: a.journals(), Rate: o.limitRate, NextDrive: a.nextCopy(), To: a.notices(),
-		Confirm: confirm, Resume: func(from []string, into string) string { return a.commandOn(args, append(slices.Clone(from), into)) },
+		Confirm: confirm, Unmounted: o.yes, Resume: func(from []string, into string) string { return a.commandOn(args, append(slices.Clone(from), into)) },
 	})
 	if as[*bundle.DamageError](err) {
 		if busy := a.inUse(from[0]); busy != nil {

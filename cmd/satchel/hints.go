@@ -195,6 +195,10 @@ func flagsFor(err error) string {
 		if e.Begun {
 			return "--begin-again " + e.Label
 		}
+	case *bundle.MountError:
+		if e.Point != "" {
+			return "if no drive will be mounted there any more, --yes; nothing is forgotten but that"
+		}
 	case *bundle.SpaceError:
 		if e.MustHold || e.Together > 0 {
 			return ""

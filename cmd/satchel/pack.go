@@ -209,6 +209,7 @@ func (o packOptions) job(a *app, flags *pflag.FlagSet, ui *bundle.UI, dirs []str
 	job.BeginAgain = o.beginAgain
 	job.Drives = o.volumes.drives()
 	job.NoSpaceCheck = o.noSpaceCheck
+	job.Unmounted = o.yes
 	if !o.yes {
 		job.Confirm = a.confirmPlace("Pack there?")
 	}

@@ -28,6 +28,8 @@ type Options struct {
 	// Confirm asks whether a directory is meant that may be an empty mount point; it is nil where
 	// nobody can be asked.
 	Confirm func(context.Context, string) (bool, error)
+	// Unmounted: where a drive was mounted when this host last wrote there, none will be any more.
+	Unmounted bool
 	// Resume gives the command that copies what is left.
 	Resume func(from []string, into string) string
 
@@ -214,7 +216,12 @@ func (r *run) placeAll(ctx context.Context) error {
 func (r *run) checkMounts() (err error) {
 	drives := 0
 	for _, j := range r.jobs {
-		if j.on, err = bundle.CheckMount(j.dest, r.State); err != nil {
+		if r.Unmounted {
+			j.on, err = bundle.CheckMountAnew(j.dest, r.State, r.Warn)
+		} else {
+			j.on, err = bundle.CheckMount(j.dest, r.State)
+		}
+		if err != nil {
 			return err
 		}
 		if j.on.Removable() {

@@ -10,7 +10,12 @@ import (
 // checkMount finds out whether the directory is where it is meant to be, before anything
 // is made in it.
 func (p *packing) checkMount(ctx context.Context) (err error) {
-	if p.on, err = bundle.CheckMount(p.opts.Dir, p.opts.State); err != nil {
+	if p.opts.Unmounted {
+		p.on, err = bundle.CheckMountAnew(p.opts.Dir, p.opts.State, p.Warn)
+	} else {
+		p.on, err = bundle.CheckMount(p.opts.Dir, p.opts.State)
+	}
+	if err != nil {
 		return err
 	}
 	if p.on.Doubt == "" {

@@ -45,6 +45,8 @@ type Options struct {
 	NoSpaceCheck bool
 	// Confirm asks whether to pack although the bundle may be in the wrong place; nil where nobody is there, or the answer is yes.
 	Confirm func(ctx context.Context, doubt string) (bool, error)
+	// Unmounted: where a drive was mounted when this host last wrote there, none will be any more.
+	Unmounted bool
 }
 
 // Identity is what makes two packs the same job, so that one resumes the other: the
