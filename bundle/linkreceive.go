@@ -231,12 +231,11 @@ func (r *receiver) want() {
 	r.wanted, r.left = map[linkContent][]int{}, map[int64]int{}
 	for _, f := range r.link.Files {
 		c := linkContent{f.Size, f.sha256}
-		if r.done[f.Number] {
-			r.wanted[c], r.left[f.Size] = r.wanted[c], r.left[f.Size] // known, and not wanted
-			continue
+		numbers, left := r.wanted[c], r.left[f.Size]
+		if !r.done[f.Number] {
+			numbers, left = append(numbers, f.Number), left+1
 		}
-		r.wanted[c] = append(r.wanted[c], f.Number)
-		r.left[f.Size]++
+		r.wanted[c], r.left[f.Size] = numbers, left // known, also where nothing is wanted
 	}
 }
 
