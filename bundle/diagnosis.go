@@ -107,7 +107,8 @@ func (d *diagnosis) readSmall() {
 	}
 	now, err := d.smallFiles()
 	if err != nil || now.text > seal.ReadmeDrives && d.faulty[seal.ReadmeName] {
-		return // a key file is lost, or README.txt has a wording that this version does not know
+		d.keepDerived() // a key file is lost, or README.txt has a wording that this version does not know
+		return
 	}
 	if f, err := now.derive(); err == nil {
 		d.small[seal.ReadmeName], d.small[seal.SumsName] = f.readme, f.sums
@@ -118,6 +119,18 @@ func (d *diagnosis) readSmall() {
 // hasItself reports whether the drive has a small file that was lent, or its second copy.
 func (d *diagnosis) hasItself(name string) bool {
 	return slices.ContainsFunc(d.both(name), func(body []byte) bool { return string(body) == string(d.lent[name]) })
+}
+
+// keepDerived takes README.txt and SHA256SUMS as they are, where what they follow from is lost and they are not.
+func (d *diagnosis) keepDerived() {
+	for _, name := range []string{seal.ReadmeName, seal.SumsName} {
+		if d.faulty[name] || d.dir == nil {
+			continue
+		}
+		if body, err := d.dir.ReadFile(name, seal.MaxSize); err == nil {
+			d.small[name] = unixLines(body)
+		}
+	}
 }
 
 // readTwice reads a file that is bound, or its second copy.

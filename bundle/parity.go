@@ -172,7 +172,31 @@ func (s *driveDir) makeReady(p seal.Parity) error {
 	if err := s.takeBack(now, files); err != nil {
 		return err
 	}
-	return s.checkParityRoom(files)
+	return s.checkParityRoom(files, 0)
+}
+
+// makeAllReady is makeReady for all drives. Several on one file system, as on a staging disk, share its room.
+func (s *seals) makeAllReady(p seal.Parity) error {
+	taken := map[string]int64{}
+	for _, d := range s.drives() {
+		if err := d.makeReady(p); err != nil {
+			return err
+		}
+		_, files := p.On(d.drive.Drive)
+		point := MountOf(d.dir.Path()).Point()
+		if err := d.checkParityRoom(files, taken[point]); err != nil {
+			return err
+		}
+		room, err := SpaceOf(d.dir.Path())
+		if err != nil {
+			return err
+		}
+		if room.Unknown {
+			continue
+		}
+		taken[point] += d.parityNeed(files, room.Cluster)
+	}
+	return nil
 }
 
 // writeGroups writes the parity files of all groups, and notes what they are in p.
@@ -264,23 +288,26 @@ func (s *driveDir) takeBack(now smallFiles, plan []seal.File) error {
 }
 
 // checkParityRoom refuses a drive that has not enough room for the parity files that are not
-// there yet. One whose file system does not say is taken.
-func (s *driveDir) checkParityRoom(files []seal.File) error {
+// there yet, beside what others take there. One whose file system does not say is taken.
+func (s *driveDir) checkParityRoom(files []seal.File, others int64) error {
 	room, err := SpaceOf(s.dir.Path())
 	if err != nil || room.Unknown {
 		return err
 	}
-	need := int64(0)
-	for _, f := range files {
-		if size, err := s.dir.Stat(f.Name); err != nil || size != f.Size {
-			need += roundUp(f.Size, room.Cluster)
-		}
-	}
-	need += int64(len(files))*perSegment/8 + 16*room.Cluster // lines in the small files, and those while they are replaced
-	if need > room.Free {
+	if need := others + s.parityNeed(files, room.Cluster); need > room.Free {
 		return &SpaceError{Dir: s.dir.Path(), Need: need, Free: room.Free, Cluster: room.Cluster, MustHold: true}
 	}
 	return nil
+}
+
+// parityNeed is what a drive takes for the parity files that are not there yet.
+func (s *driveDir) parityNeed(files []seal.File, cluster int64) (need int64) {
+	for _, f := range files {
+		if size, err := s.dir.Stat(f.Name); err != nil || size != f.Size {
+			need += roundUp(f.Size, cluster)
+		}
+	}
+	return need + int64(len(files))*perSegment/8 + 16*cluster // lines in the small files, and those while they are replaced
 }
 
 func readAgain(err error) error { return fmt.Errorf("read what was written: %w", err) }

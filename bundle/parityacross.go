@@ -225,10 +225,8 @@ func (s *seals) addAcross(ctx context.Context, p seal.Parity, version string, do
 	if err != nil {
 		return err
 	}
-	for _, d := range s.drives() {
-		if err := d.makeReady(p); err != nil {
-			return err
-		}
+	if err := s.makeAllReady(p); err != nil {
+		return err
 	}
 	if err := across(s.byNumber(), p).writeGroups(ctx, p, done, progress); err != nil {
 		return err

@@ -307,6 +307,9 @@ func (r *Repair) fail(name, why string) {
 	for i := range r.Remedies {
 		if r.Remedies[i].File == name {
 			r.Remedies[i] = Remedy{File: name, Lost: why}
+			return
 		}
 	}
+	r.Remedies = append(r.Remedies, Remedy{File: name, Lost: why}) // it was whole until now
+	slices.SortFunc(r.Remedies, func(a, b Remedy) int { return strings.Compare(a.File, b.File) })
 }

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"io"
 	"io/fs"
 	"path/filepath"
 	"slices"
@@ -194,34 +193,37 @@ func (r *Repair) copyFile(ctx context.Context, f seal.File, dst *driveDir, progr
 	}
 	in, err := r.d.dir.Open(f.Name)
 	if err != nil {
-		return err
+		return r.unread(f, err)
 	}
+	defer func() { _ = in.Close() }() // it is only read
 	file, err := dst.dir.Create(f.Name)
 	if err != nil {
-		return errors.Join(err, in.Close())
+		return err
 	}
-	buf := make([]byte, hashBuf)
-	for err == nil {
-		var n int
-		if err = ctx.Err(); err != nil {
-			break
-		}
-		if n, err = in.Read(buf); n > 0 {
-			if _, werr := file.Write(buf[:n]); werr != nil {
-				err = werr
-			}
-			if progress != nil {
-				progress(int64(n))
-			}
-		}
+	if progress == nil {
+		progress = func(int64) {}
 	}
-	if errors.Is(err, io.EOF) {
-		err = nil
-	}
-	if err = errors.Join(err, in.Close()); err != nil {
-		return errors.Join(err, file.Abort())
+	w := copyWriter{CopyOptions: CopyOptions{Progress: progress}}
+	sum, rerr, werr := w.pass(ctx, file, in, in.Size)
+	switch {
+	case werr != nil:
+		return errors.Join(werr, file.Abort())
+	case ctx.Err() != nil:
+		return errors.Join(ctx.Err(), file.Abort())
+	case rerr != nil || sum != f.SHA256:
+		return errors.Join(r.unread(f, rerr), file.Abort())
 	}
 	return dst.commit(ctx, file, f)
+}
+
+// unread notes that a file that was whole cannot be read any more, or has other bytes now. It gives the error if the
+// whole drive has gone.
+func (r *Repair) unread(f seal.File, err error) error {
+	if gone := r.d.gone(err); gone != nil {
+		return gone
+	}
+	r.fail(f.Name, "it was whole when it was read first, and is not any more: the drive is failing; run the same command again, which rebuilds it if parity can")
+	return nil
 }
 
 // onto gives the drive directory that is written for the one that is repaired.
