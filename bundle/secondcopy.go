@@ -2,16 +2,11 @@ package bundle
 
 import (
 	"errors"
-	"io"
 	"io/fs"
 	"slices"
 
 	"github.com/satchel-airgap/satchel/bundle/internal/seal"
 )
-
-func broken(err error) bool {
-	return err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, fs.ErrClosed)
-}
 
 // sealsToVerify is readSeals for a reader that lists faults. Where bundle.json is at fault, its
 // second copy stands in for it if drive.json and extras.json agree with that: seals.second.
