@@ -28,6 +28,7 @@ type Job struct {
 	Gaps        []byte        // what is left out from the start, in the caller's words; no part of the job's identity
 	Parity      ParityRatio   // the parity files that a drive gets when it is finished, which a forecast counts; no part of the identity
 	Mounted     int           // how many drives are there at the same time until the bundle is finished: parity goes across no more, see [Writer.Across]; no part of the identity
+	BeginAgain  string        // label of a drive that was begun and cannot come back: its bundle is not waited for; no part of the identity
 	Signers     []*Signer     // who signs the seals; no part of the identity
 	Version     string        // of satchel, noted where a bundle needs a feature; no part of the identity
 	Command     string        // what is told another run that finds the bundle being written; no part of the identity either

@@ -69,26 +69,6 @@ func Restart(dir, state string, job Job) error {
 	return nil
 }
 
-// RestartOrder puts places in the order in which [Restart] is to be called for them: the journal of a bundle on several
-// drives goes with the drive that was written last, and without it a finished drive looks like one of a finished bundle.
-func RestartOrder(places []string, state string, job Job) (list []string, err error) {
-	var last []string
-	for _, dir := range places {
-		p, err := restartable(dir, state, job)
-		if err != nil {
-			return nil, err
-		}
-		if p != nil {
-			if st, err := journal.Peek(journalPath(state, p.id)); err == nil && st.Session.Dir == p.dir {
-				last = append(last, dir)
-				continue
-			}
-		}
-		list = append(list, dir)
-	}
-	return append(list, last...), nil
-}
-
 // abandon removes the journal of a bundle that is not where it was begun.
 func abandon(gone MissingError, state string) error {
 	path := journalPath(state, gone.Bundle)
@@ -276,7 +256,7 @@ func (p location) remove() (err error) {
 		}
 		var names []string
 		for _, f := range files {
-			if seal.Known(f.Name, true) && f.Name != seal.DriveName {
+			if seal.Known(f.Name, true) && (sub != "." || f.Name != seal.DriveName) {
 				names = append(names, filepath.Join(sub, f.Name))
 			}
 		}

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/satchel-airgap/satchel/bundle/internal/journal"
@@ -59,6 +61,24 @@ func ResumeOn(ctx context.Context, places []string, state string, job Job, rehas
 			return w, err
 		}
 	}
+	return s.resumeWaiting(ctx, rehash)
+}
+
+// resumeWaiting refuses to begin another bundle while one waits for a drive that was begun, unless that one is not to be
+// waited for.
+func (s *gathering) resumeWaiting(ctx context.Context, rehash Rehash) (*Writer, error) {
+	for _, st := range journals(s.state) {
+		n := s.waitsFor(st)
+		if n == 0 {
+			continue
+		}
+		id := st.Begin.Bundle
+		label := seal.Label(id, n)
+		if strings.EqualFold(label, s.job.BeginAgain) {
+			return s.resume(ctx, id, rehash)
+		}
+		return nil, &MissingError{Dir: st.Sessions[n].Dir, Bundle: id, Label: label}
+	}
 	return nil, nil
 }
 
@@ -104,21 +124,52 @@ func (s *gathering) look() error {
 	return nil
 }
 
-// known is the newest unfinished bundle of the job that this host has begun in one of the
-// places, or, where drives are put in one after another, of which every drive that was begun is
-// finished, wherever that was; "" if there is none.
+// known is the newest of the bundles that are the job's though nothing of it may be there now; "" if there is none.
 func (s *gathering) known() (id string) {
 	var newest time.Time
 	for _, st := range journals(s.state) {
-		b := st.Begin
-		if b.Count() < 2 || st.Sealed != nil || st.GivenUp || s.job.differs(b) != "" || b.Created.Before(newest) {
-			continue
-		}
-		if s.begunIn(st) || s.root && len(st.Done) > 0 && len(st.Done) == len(st.Sessions) {
+		if b := st.Begin; s.isMine(st) && !b.Created.Before(newest) {
 			id, newest = b.Bundle, b.Created
 		}
 	}
 	return id
+}
+
+// isUnfinished reports whether it is an unfinished bundle of the job, on several drives.
+func (s *gathering) isUnfinished(st *journal.State) bool {
+	return st.Begin.Count() > 1 && st.Sealed == nil && !st.GivenUp && s.job.differs(st.Begin) == ""
+}
+
+// isMine reports whether it is an unfinished bundle of the job that this host has begun in one of the places, or, where
+// drives are put in one after another, of which every drive that was begun is finished, wherever that was.
+func (s *gathering) isMine(st *journal.State) bool {
+	return s.isUnfinished(st) && (s.begunIn(st) || s.root && len(st.Done) > 0 && len(begunDrives(st)) == 0)
+}
+
+// waitsFor is the number of a drive that was begun in another place, and is not there now: the bundle cannot go on without it.
+// It is 0 for a bundle that waits for none, such as one that another run is at work on.
+func (s *gathering) waitsFor(st *journal.State) int {
+	if !s.root || !s.isUnfinished(st) || s.begunIn(st) || len(s.at[st.Begin.Bundle]) > 0 || journal.Locked(journalPath(s.state, st.Begin.Bundle)) {
+		return 0
+	}
+	for _, n := range begunDrives(st) {
+		if !isThere(st.Sessions[n].Dir, st.Begin.Bundle) {
+			return n
+		}
+	}
+	return 0
+}
+
+// begunDrives are the drives that have segments and are not finished.
+func begunDrives(st *journal.State) (list []int) {
+	for lane, segs := range st.Segments {
+		n := st.Begin.DriveOf(lane)
+		if _, done := st.Done[n]; !done && len(segs) > 0 && !slices.Contains(list, n) {
+			list = append(list, n)
+		}
+	}
+	slices.Sort(list)
+	return list
 }
 
 // begunIn reports whether a drive was begun in one of the places.
@@ -158,6 +209,10 @@ func (s *gathering) resume(ctx context.Context, id string, rehash Rehash) (*Writ
 			return nil, err
 		}
 		return nil, notThis(first, st, how)
+	}
+	if st.GivenUp && len(st.Done) > 0 { // finished drives may be deleted already
+		return nil, errors.Join(&RefusedError{Dir: cmp.Or(first.dir, s.places[0]), Reason: fmt.Sprintf("bundle %s was given up, and that was interrupted", id), Unfinished: true,
+			hint: "start again"}, jnl.Close())
 	}
 	if err := s.job.canGoAcross(cmp.Or(first.dir, s.places[0]), st.Begin); err != nil {
 		return nil, errors.Join(err, jnl.Close())

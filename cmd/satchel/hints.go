@@ -236,7 +236,12 @@ func flagsFor(err error) string {
 		return "satchel unpack --sign-key KEY; --trust FILE"
 	case *bundle.TrustFileError:
 		return "--trust FILE"
-	case *bundle.MissingError, *prepare.LostError:
+	case *bundle.MissingError:
+		if e.Label != "" {
+			return "--begin-again " + e.Label + ", or --restart"
+		}
+		return "--restart"
+	case *prepare.LostError:
 		return "--restart"
 	case *gaps.FileError, *prepare.ListError:
 		return "--only FILE"

@@ -91,6 +91,7 @@ type Result struct {
 // with what the configuration names now, and read back.
 func Run(ctx context.Context, o Options) (*Result, error) {
 	o.Job.Config, o.Job.Partial, o.Job.File = Identity(o.Options), o.Only != nil, o.Config.Digest()
+	o.Job.BeginAgain = o.BeginAgain
 	if o.Supplement != nil {
 		if err := o.supplement(); err != nil {
 			return nil, err

@@ -53,30 +53,27 @@ func (p *packing) openSeveral(ctx context.Context) (*Result, error) {
 
 // resumeSeveral resumes the bundle that exists, unless it is to be deleted.
 func (p *packing) resumeSeveral(ctx context.Context) (w *bundle.Writer, err error) {
-	places := p.slots.places()
+	places := p.drivePlaces()
 	if p.opts.Restart {
-		found := false
-		for _, dir := range places {
-			some, err := bundle.CheckRestart(dir, p.opts.State, p.opts.Job)
-			if err != nil {
-				return nil, err
-			}
-			found = found || some
-		}
-		if found {
-			return nil, nil
+		if some, err := bundle.CheckRestartOn(places, p.opts.State, p.opts.Job); len(some) > 0 || err != nil {
+			return nil, err
 		}
 		p.Info("nothing unfinished of this configuration in %s: nothing is deleted, and there is nothing to restart", text.Some(p.slots.Dirs, 5))
 		p.opts.Restart = false
-	}
-	if len(places) == 0 { // a staging disk that has no drive yet
-		places = p.slots.Dirs
 	}
 	err = p.rehash(func(rehash bundle.Rehash) (err error) {
 		w, err = bundle.ResumeOn(ctx, places, p.opts.State, p.opts.Job, rehash)
 		return err
 	})
 	return w, err
+}
+
+// drivePlaces are the directories in which drives are or would be: of a staging disk that has no drive, itself.
+func (p *packing) drivePlaces() []string {
+	if places := p.slots.places(); len(places) > 0 {
+		return places
+	}
+	return p.slots.Dirs
 }
 
 // rehash shows how far segments are hashed again.
@@ -127,34 +124,37 @@ func (p *packing) spread(ctx context.Context, job *bundle.Job) error {
 		p.Warn("%v; packing all the same, as asked", err)
 	}
 	if p.opts.Restart {
-		places, err := bundle.RestartOrder(p.slots.places(), p.opts.State, p.opts.Job)
-		if err != nil {
+		if err := p.restart(); err != nil {
 			return err
-		}
-		for _, dir := range places {
-			if err := p.restart(dir); err != nil {
-				return err
-			}
 		}
 	}
 	p.saySpread(job.Spread)
 	return nil
 }
 
-// restart deletes the unfinished drive in a place.
-func (p *packing) restart(dir string) error {
-	of, id, err := bundle.Unfinished(dir, p.opts.State, p.opts.Job)
+// restart gives up the unfinished bundle, and says what that means for its drives.
+func (p *packing) restart() error {
+	places := p.drivePlaces()
+	gone, err := bundle.RestartOn(places, p.opts.State, p.opts.Job)
 	if err != nil {
 		return err
 	}
-	if err := bundle.Restart(dir, p.opts.State, p.opts.Job); err != nil {
-		return err
+	for _, b := range gone {
+		if len(b.Dirs) > 0 {
+			p.Info("deleted the unfinished bundle %s in %s", b.Bundle, text.And(b.Dirs))
+		} else {
+			p.Info("gave up the unfinished bundle %s, of which nothing is here", b.Bundle)
+		}
+		if len(b.Away) > 0 {
+			p.Info("drives of it that are not here are of no use any more: %s", text.And(b.Away))
+		}
 	}
-	if of != "" {
-		p.Info("deleted the unfinished bundle %s in %s", id, of)
+	for _, dir := range places {
+		if _, err := bundle.MakeDir(dir); err != nil { // it may have been the bundle's own
+			return err
+		}
 	}
-	_, err = bundle.MakeDir(dir) // it may have been the bundle's own
-	return err
+	return nil
 }
 
 // saySpread says what goes on each drive.
