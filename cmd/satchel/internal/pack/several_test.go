@@ -162,6 +162,26 @@ func TestStaging(t *testing.T) {
 	}
 }
 
+// TestStagingWithoutADrive: where the directory of a finished drive is gone, not everything is on the disk.
+func TestStagingWithoutADrive(t *testing.T) {
+	t.Parallel()
+	b, options := newSpread(t, 331)
+	o := options("staging")
+	if _, err := pack.Run(t.Context(), o); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.RemoveAll(filepath.Join(o.Dir, "drive-02")); err != nil {
+		t.Fatal(err)
+	}
+	before := len(b.Log.String())
+	if _, err := pack.Run(t.Context(), options("staging")); err != nil {
+		t.Fatal(err)
+	}
+	if log := b.Log.String()[before:]; strings.Contains(log, "everything is on the disk") || !strings.Contains(log, "-2, finished in an earlier run") {
+		t.Errorf("without drive 2:\n%s", log)
+	}
+}
+
 // TestSlots puts one drive after another into two places, a wrong one too, and goes on in a new
 // run where nobody was there to do it.
 func TestSlots(t *testing.T) {

@@ -9,6 +9,11 @@ import (
 func (p *packing) sayWhere(b bundle.SealedError) {
 	staging := p.slots != nil && p.slots.Staging
 	names := p.driveNames(b, staging)
+	if _, away, err := p.drivesOf(b); err == nil && staging && len(away) > 0 {
+		p.Warn("not on the disk: %s, finished in an earlier run; the bundle is whole only with it", awayLabels(away))
+		p.Info("on the disk, each of these directories is that of one drive or disc, as it is: %s", text.And(names))
+		return
+	}
 	switch {
 	case p.on.Memory != "":
 		p.Info("everything is in memory (%s): copy it to a drive before this host restarts", p.on.Memory)
@@ -23,6 +28,15 @@ func (p *packing) sayWhere(b bundle.SealedError) {
 	default:
 		p.Info("everything is on the disk")
 	}
+}
+
+// awayLabels names drives that are not here.
+func awayLabels(away []bundle.DriveLabel) string {
+	labels := make([]string, len(away))
+	for i, d := range away {
+		labels[i] = d.Label()
+	}
+	return text.And(labels)
 }
 
 // driveNames are the labels and directories of the drives that are here, of a bundle of several; on a staging disk of all, else
