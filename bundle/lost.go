@@ -175,7 +175,7 @@ func (l Lost) And(o Lost) (Lost, error) {
 }
 
 // LostOf lists what a verified bundle has lost: what is damaged or missing and cannot be rebuilt, and, if several
-// drives were looked at, those that are not here.
+// drives were looked at, those that are not here and cannot be made anew from the others.
 func LostOf(r *Report) Lost {
 	l, extra := Lost{Bundle: r.Bundle, Fingerprint: r.Fingerprint}, map[string]bool{}
 	for _, f := range r.Faults {
@@ -186,15 +186,25 @@ func LostOf(r *Report) Lost {
 			l.Files = append(l.Files, m.File)
 		}
 	}
+	anew := func(n int) bool {
+		return slices.ContainsFunc(r.Rebuildable, func(d DriveLabel) bool { return d.Number == n })
+	}
 	for _, d := range r.Away {
-		if len(r.Drives) > 1 { // one alone may be looked at before the others
+		if len(r.Drives) > 1 && !anew(d.Number) { // one alone may be looked at before the others
 			l.Drives = append(l.Drives, d.Number)
 		}
 	}
 	for _, d := range r.Drives {
-		if d.Files == 0 && d.Err != nil && d.Number > 0 { // its seals cannot be read, and so nothing of it
+		if d.Number > 0 && !anew(d.Number) && d.Unread() && !copiedBadly(d.Err) { // its seals cannot be read, and so nothing of it
 			l.Drives = append(l.Drives, d.Number)
 		}
 	}
 	return l.sorted()
+}
+
+// copiedBadly reports whether a drive cannot be read because of how it was copied: nothing of the original is lost.
+func copiedBadly(err error) bool {
+	_, unfinished := errors.AsType[*UnfinishedError](err)
+	_, changed := errors.AsType[*CopyError](err)
+	return unfinished || changed
 }

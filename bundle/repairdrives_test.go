@@ -51,7 +51,7 @@ func TestLostDrive(t *testing.T) {
 			for k := range dirs {
 				left := without(dirs, k)
 				rep, err := Verify(context.Background(), left, VerifyOptions{})
-				if !isA[*AwayError](err) || len(rep.Rebuildable) != 1 || rep.Rebuildable[0].Number != k+1 {
+				if !isA[*AwayError](err) || len(rep.Rebuildable) != 1 || rep.Rebuildable[0].Number != k+1 || !LostOf(rep).Empty() {
 					t.Errorf("drive %d is lost: %v, %+v", k+1, err, rep)
 				}
 				to := filepath.Join(t.TempDir(), "new")

@@ -46,6 +46,9 @@ type DriveReport struct {
 	Err        error      // nil for a drive that is whole
 }
 
+// Unread reports whether nothing of the drive could be looked at.
+func (d DriveReport) Unread() bool { return d.Files == 0 && d.Err != nil }
+
 // describe says which bundle it is.
 func (o *opened) describe(r *Report) {
 	if o.last == nil { // then an earlier one is here, which says how many there are

@@ -78,6 +78,10 @@ func (o *opened) addRest(list []location, at located) {
 		if away := notHere(is.Bundle, is.Of, here); len(away) == 1 && unnamed == 1 {
 			is = away[0]
 		}
+		if p.short != "" {
+			o.broken = append(o.broken, DriveReport{DriveLabel: is, Dir: p.dir, Err: shortNames(p)})
+			continue
+		}
 		faults := []Fault{{seal.DriveName, "cannot be read, nor its second copy, so that nothing says which drive it is"}}
 		o.broken, o.unnamed = append(o.broken, DriveReport{DriveLabel: is, Dir: p.dir, Faults: faults, Err: &DamageError{Dir: p.dir, Faults: faults}}), append(o.unnamed, p)
 	}

@@ -238,7 +238,7 @@ func byID(dirs []string, w wanted) wanted {
 	return w
 }
 
-// pick is choose for one directory.
+// pick is choose for one directory. It gives an unfinished bundle too, with the error.
 func (a *app) pick(ctx context.Context, dir string, w wanted) (picked, error) {
 	all, err := a.found(dir, w)
 	if err != nil || len(all) == 0 {
@@ -250,7 +250,7 @@ func (a *app) pick(ctx context.Context, dir string, w wanted) (picked, error) {
 	case len(list) == 1:
 	case !named && isDir(list[0].Dir, dir): // a copy of one may be below it
 	case onlyOne(list, named):
-		best = a.takeOne(dir, list, w.trust)
+		best = a.takeOne(dir, list, drives, w.trust)
 	default:
 		n, err := a.ask(ctx, dir, list)
 		if err != nil {
@@ -258,14 +258,15 @@ func (a *app) pick(ctx context.Context, dir string, w wanted) (picked, error) {
 		}
 		best = list[n]
 	}
-	if as[*bundle.UnfinishedError](best.Err) {
-		return picked{}, best.Err // it says who writes it
-	}
-	a.warnInUse(best)
-	p := picked{bundle: best.Bundle, of: best.Of, created: best.Created, supplements: best.Supplements, dirs: []string{a.chosen(dir, best, len(drives[best.Dir]))}}
+	p := picked{bundle: best.Bundle, of: best.Of, created: best.Created, supplements: best.Supplements, dirs: []string{best.Dir}}
 	for _, d := range drives[best.Dir] {
 		p.dirs = append(p.dirs, d.Dir)
 	}
+	if as[*bundle.UnfinishedError](best.Err) {
+		return p, best.Err // it says who writes it
+	}
+	a.warnInUse(best)
+	a.chosen(dir, best, len(drives[best.Dir]))
 	return p, nil
 }
 
@@ -316,15 +317,14 @@ func finished(list []bundle.Found) (done, unfinished []bundle.Found) {
 	return done, unfinished
 }
 
-// takeOne gives the best copy of the one finished bundle of a list, and says what it leaves.
-func (a *app) takeOne(dir string, list []bundle.Found, trust *bundle.Trust) bundle.Found {
+// takeOne gives the best copy of the one finished bundle of a list, and says what it leaves. drives are the other ones of
+// each, by its directory.
+func (a *app) takeOne(dir string, list []bundle.Found, drives map[string][]bundle.Found, trust *bundle.Trust) bundle.Found {
 	done, unfinished := finished(list)
 	pick := done[0]
 	if len(done) > 1 {
-		pick = bestCopy(done, trust)
-	}
-	if len(done) > 1 {
-		a.info("%s", copies(dir, done, pick))
+		pick = bestCopy(done, drives, trust)
+		a.info("%s", copies(dir, done, drives, pick))
 	}
 	if len(unfinished) > 0 {
 		a.warn("%s is taken, and not what is unfinished in %s: %s", below(dir, pick.Dir), text.Printable(dir), described(dir, unfinished))
@@ -333,14 +333,20 @@ func (a *app) takeOne(dir string, list []bundle.Found, trust *bundle.Trust) bund
 }
 
 // copies says which copy of a bundle is taken.
-func copies(dir string, list []bundle.Found, pick bundle.Found) string {
+func copies(dir string, list []bundle.Found, drives map[string][]bundle.Found, pick bundle.Found) string {
+	where := func(f bundle.Found) string {
+		if len(drives[f.Dir]) > 0 { // the directory that its drives stand in
+			return below(dir, filepath.Dir(f.Dir))
+		}
+		return below(dir, f.Dir)
+	}
 	var others []string
 	for _, f := range list {
 		if f.Dir != pick.Dir {
-			others = append(others, below(dir, f.Dir))
+			others = append(others, where(f))
 		}
 	}
-	return fmt.Sprintf("bundle %s stands more than once in %s: %s is taken, and not %s", pick.Bundle, text.Printable(dir), below(dir, pick.Dir), text.Some(others, mostListed))
+	return fmt.Sprintf("bundle %s stands more than once in %s: %s is taken, and not %s", pick.Bundle, text.Printable(dir), where(pick), text.Some(others, mostListed))
 }
 
 // below names a bundle's directory as it is seen from the one that was given.

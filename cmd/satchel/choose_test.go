@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -89,7 +90,7 @@ func TestOnlyOne(t *testing.T) {
 			continue
 		}
 		var said bytes.Buffer
-		if got := (&app{stderr: &said}).takeOne("/d", c.list, nil); got.Dir != c.dir || !strings.Contains(said.String(), c.said) {
+		if got := (&app{stderr: &said}).takeOne("/d", c.list, nil, nil); got.Dir != c.dir || !strings.Contains(said.String(), c.said) {
 			t.Errorf("%s: %q is taken, want %q: %s", name, got.Dir, c.dir, &said)
 		}
 	}
@@ -108,14 +109,22 @@ func TestCopiesOfAllDrives(t *testing.T) {
 			all = append(all, f)
 		}
 	}
-	all[5].Err = &bundle.DamageError{Dir: all[5].Dir}
-	list, rest := together(all)
-	if len(list) != 2 || !onlyOne(list, false) || len(rest[list[0].Dir]) != 2 || len(rest[list[1].Dir]) != 2 {
-		t.Fatalf("%+v, %+v", list, rest)
+	for damaged, want := range map[int]string{5: "/d/a", 4: "/d/a", 0: "/d/b", 2: "/d/b"} {
+		found := slices.Clone(all)
+		found[damaged].Err = &bundle.DamageError{Dir: found[damaged].Dir}
+		list, rest := together(found)
+		if len(list) != 2 || !onlyOne(list, false) || len(rest[list[0].Dir]) != 2 || len(rest[list[1].Dir]) != 2 {
+			t.Fatalf("%+v, %+v", list, rest)
+		}
+		var said bytes.Buffer
+		got := (&app{stderr: &said}).takeOne("/d", list, rest, nil)
+		if got.Dir != want+"/drive-03" || rest[got.Dir][0].Dir != want+"/drive-01" || !strings.Contains(said.String(), ": "+filepath.Base(want)+" is taken, and not ") {
+			t.Errorf("%s is taken with %+v: %s", got.Dir, rest[got.Dir], &said)
+		}
 	}
-	var said bytes.Buffer
-	if got := (&app{stderr: &said}).takeOne("/d", list, nil); got.Dir != "/d/a/drive-03" || rest[got.Dir][0].Dir != "/d/a/drive-01" {
-		t.Errorf("%s is taken with %+v", got.Dir, rest[got.Dir])
+	list, rest := together(all[1:]) // one lacks its first drive
+	if got := (&app{stderr: &bytes.Buffer{}}).takeOne("/d", list, rest, nil); got.Dir != "/d/b/drive-03" {
+		t.Errorf("%s is taken", got.Dir)
 	}
 }
 

@@ -23,6 +23,9 @@ func (a *app) chooseToRead(ctx context.Context, dirs []string, w wanted) ([]stri
 				continue
 			}
 			p, err := a.pick(ctx, dir, wanted{id: id, trust: w.trust})
+			if lost, ok := errors.AsType[*bundle.UnfinishedError](err); ok && id == of && !lost.Running && !lost.Copy {
+				err = nil // it has lost its seal, which the supplement stands in for
+			}
 			if err != nil {
 				return nil, err
 			}

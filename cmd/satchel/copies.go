@@ -19,12 +19,16 @@ func loss(f bundle.Found) int {
 	return 2
 }
 
-// bestCopy is the copy of a bundle that serves best: not damaged, then accepted by those who are
-// trusted, then with all its files, then with most signatures. With trust, only those count that
-// are trusted: a stranger can add any number of others.
-func bestCopy(list []bundle.Found, trust *bundle.Trust) bundle.Found {
+// bestCopy is the copy of a bundle that serves best: with all its drives, of which drives has the other ones, then not damaged,
+// then accepted by those who are trusted, then with all its files, then with most signatures. With trust, only those
+// count that are trusted: a stranger can add any number of others.
+func bestCopy(list []bundle.Found, drives map[string][]bundle.Found, trust *bundle.Trust) bundle.Found {
 	rank := make([][]int, len(list))
 	for i, f := range list {
+		worst := loss(f)
+		for _, d := range drives[f.Dir] {
+			worst = max(worst, loss(d))
+		}
 		refused, signed := 0, f.Signed
 		if trust != nil {
 			var enough bool
@@ -32,7 +36,7 @@ func bestCopy(list []bundle.Found, trust *bundle.Trust) bundle.Found {
 				refused = 1
 			}
 		}
-		rank[i] = []int{loss(f) / 2, refused, loss(f), -len(signed)}
+		rank[i] = []int{-len(drives[f.Dir]), worst / 2, refused, worst, -len(signed)}
 	}
 	best := 0
 	for i := range list {

@@ -103,7 +103,7 @@ func listedHint(err error, damage *bundle.DamageError, hint string) string {
 	switch {
 	case !ok:
 		return hint
-	case damage.Whole && !allWhole(err), !damage.Whole && listed.Hint() != "":
+	case damage.Whole && !allWhole(err), !damage.Whole && (listed.Hint() != "" || as[*stillLostError](err)):
 		return ""
 	}
 	return damage.Hint()
@@ -223,6 +223,9 @@ func flagsFor(err error) string {
 	case *bundle.AwayError:
 		if e.Across {
 			return "one that is lost: satchel repair --to NEW and the directories of the others make it anew"
+		}
+		if e.Why == "" {
+			return "one that is lost: satchel unpack --keep-going pushes what is whole without it, and satchel verify --lost FILE lists it for a supplement; both with the directories of the others"
 		}
 	case *bundle.PlainError:
 		return "--allow-unencrypted"

@@ -200,6 +200,11 @@ func (a *app) writeLost(file string, rep *verifyReport) error {
 		to = "--no-encryption"
 	}
 	a.info("%s lists what bundle %s has lost; it has no secret. On the host that packed the bundle: satchel repair --from-source -c IMAGESET %s --lost %s DIR", text.Printable(file), rep.Bundle, to, shellWords([]string{file}))
+	for _, d := range rep.Drives {
+		if d.Problem != "" && d.Drive > 0 {
+			a.info("drive %d is not in the list: %s", d.Drive, text.Printable(d.Problem))
+		}
+	}
 	for _, d := range rep.NotLookedAt {
 		if len(rep.Drives) == 1 {
 			a.info("drive %d of %d (%s) was not looked at: if it is lost, add the line \"drive %d\"", d.Drive, d.Of, d.Label, d.Drive)

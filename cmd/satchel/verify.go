@@ -105,6 +105,9 @@ func (a *app) verify(ctx context.Context, dirs []string, want bundle.Wanted) (*v
 		verr = &notHereError{away, true}
 	}
 	if as[*bundle.DamageError](verr) {
+		if slices.ContainsFunc(r.Remedies, func(m bundle.Remedy) bool { return m.Lost != "" && !m.Extra }) {
+			verr = &stillLostError{verr, dirs}
+		}
 		verr = &listedError{verr, r.Remedies, r.Bundle == "", r.Protection.Whole > 0 && len(r.Away) > 0}
 	}
 	return rep, verr
@@ -135,3 +138,17 @@ func (e *listedError) Hint() string {
 
 func (e *listedError) Error() string { return e.err.Error() }
 func (e *listedError) Unwrap() error { return e.err }
+
+// stillLostError is damage that repair cannot mend all of.
+type stillLostError struct {
+	err  error
+	dirs []string // that were looked at
+}
+
+func (e *stillLostError) Error() string { return e.err.Error() }
+func (e *stillLostError) Unwrap() error { return e.err }
+
+// Hint says what to do about what is lost.
+func (e *stillLostError) Hint() string {
+	return "for what is LOST, take another copy of the bundle, or read the drive on another host; or the host that packed it makes a supplement, by a list of what is lost (satchel verify --lost FILE " + shellWords(e.dirs) + ")"
+}

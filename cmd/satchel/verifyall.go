@@ -137,13 +137,14 @@ func (r driveReport) summary() string {
 		}
 	}
 	var away string
+	some := slices.ContainsFunc(r.Bundles, func(one verifyReport) bool { return len(one.NotLookedAt) > 0 })
 	for _, d := range r.NotHere {
 		away += fmt.Sprintf("\nnot here     drive %d of %d, %s", d.Drive, d.Of, d.Label)
 	}
 	switch {
 	case len(bad) > 0:
 		return fmt.Sprintf("%d of %d bundles are as they were written; see FAULT or PROBLEM of %s", len(r.Bundles)-len(bad), len(r.Bundles), text.Some(bad, mostListed)) + away
-	case away != "":
+	case away != "" || some:
 		return "what is here is as it was written, and not all drives are here" + away
 	}
 	return fmt.Sprintf("all %d bundles are as they were written", len(r.Bundles))

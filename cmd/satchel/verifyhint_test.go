@@ -17,7 +17,7 @@ func TestVerifyHintsRepair(t *testing.T) {
 		want bool
 	}{
 		"repairable": {listedError{damage, []bundle.Remedy{{File: "s-00-00001.age", From: "parity"}}, false, false}, true},
-		"lost":       {listedError{damage, []bundle.Remedy{{File: "s-00-00001.age", Lost: "no parity"}}, false, false}, false},
+		"lost":       {listedError{&stillLostError{damage, []string{"d"}}, []bundle.Remedy{{File: "s-00-00001.age", Lost: "no parity"}}, false, false}, false},
 		"no seal":    {listedError{damage, nil, true, false}, true},
 	} {
 		if got := strings.Contains(strings.Join(hints(&c.e), " "), "satchel repair"); got != c.want {

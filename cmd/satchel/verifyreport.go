@@ -100,7 +100,7 @@ func newVerifyReport(r *bundle.Report, err error) *verifyReport {
 	for _, d := range r.Drives {
 		one := driveOf(d.DriveLabel)
 		one.Dir, one.OK, one.Files, one.Bytes, one.Faults, one.Remedies = d.Dir, d.Err == nil, d.Files, d.Bytes, faults(d.Faults), remedies(d.Remedies)
-		if as[*bundle.UnfinishedError](d.Err) {
+		if d.Unread() && len(d.Faults) == 0 {
 			one.Problem = d.Err.Error()
 		}
 		if r.Protection.Whole == 0 {

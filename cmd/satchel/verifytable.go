@@ -132,7 +132,11 @@ func (p *printer) judgement(r verifyReport) {
 	if r.OK && len(r.NotLookedAt) == 0 {
 		p.printf("every byte is as it was written\n")
 	} else if r.OK {
-		p.printf("every byte of this drive is as it was written\n")
+		what := "this drive"
+		if len(r.Drives) > 1 {
+			what = "what is here"
+		}
+		p.printf("every byte of %s is as it was written\n", what)
 		if r.Fingerprint == "" {
 			p.printf("whether it is a drive of the sealed bundle, the last drive shows\n")
 		}
@@ -159,6 +163,9 @@ func (p *printer) drives(r verifyReport) {
 func (p *printer) drive(d oneDrive) {
 	if d.Drive == 0 { // nothing says which one it is
 		p.printf("drive        in %s: NOT WHOLE\n", text.Printable(d.Dir))
+		if d.Problem != "" {
+			p.printf("PROBLEM      %s\n", text.Printable(d.Problem))
+		}
 		p.faults(d.Faults, text.Printable(d.Dir)+": ")
 		return
 	}
