@@ -107,6 +107,8 @@ type repairedDrive struct {
 	Dir      string         `json:"dir"`
 	Faults   []faultReport  `json:"faults"`
 	Remedies []remedyReport `json:"remedies"`
+
+	done bool // what could be rebuilt was
 }
 
 // lostDrive is a drive that is not here.
@@ -267,10 +269,10 @@ func (a *app) doRepair(ctx context.Context, o repairOptions, set *bundle.RepairS
 	bar := a.Progress("repairing", 0, set.Work())
 	err := notInPlace(set.InPlace(ctx, bar.Add))
 	bar.End()
-	if err != nil && !as[*bundle.RepairError](err) && !notEnded(err) {
+	if rep.took(set); !rep.Repaired {
 		return err
 	}
-	rep.Repaired, rep.wholeHere = true, err == nil
+	rep.wholeHere = err == nil
 	rep.Whole = rep.wholeHere && len(set.Away)+len(set.Lost) == 0
 	for _, r := range set.Drives {
 		err = errors.Join(err, bundle.Release(r.Dir))
@@ -279,6 +281,17 @@ func (a *app) doRepair(ctx context.Context, o repairOptions, set *bundle.RepairS
 		err = notHere(set)
 	}
 	return err
+}
+
+// took notes which drives were repaired to their end.
+func (rep *repairReport) took(set *bundle.RepairSet) {
+	rep.Repaired = true
+	for i, r := range set.Drives {
+		if len(rep.Drives) > 0 {
+			rep.Drives[i].done = r.Done
+		}
+		rep.Repaired = rep.Repaired && (r.Done || len(r.Remedies) == 0)
+	}
 }
 
 // repairInto writes one drive, or the bundle of one, into another directory.
@@ -294,7 +307,11 @@ func (a *app) repairInto(ctx context.Context, to string, set *bundle.RepairSet, 
 	if err != nil && !as[*bundle.RepairError](err) && !notEnded(err) {
 		return err
 	}
-	if rep.Repaired, rep.Whole = true, err == nil; r.Drive.Of > 0 {
+	rep.Repaired, rep.Whole = true, err == nil && len(set.Lost) == 0
+	for _, other := range slices.Concat(set.Drives, set.Away) {
+		rep.Whole = rep.Whole && (other == r || other.Dir != "" && len(other.Remedies) == 0)
+	}
+	if r.Drive.Of > 0 {
 		one := driveOf(r.Drive)
 		one.Dir, one.OK, one.Remedies = to, err == nil, nil
 		if rep.Rebuilt = &one; err != nil {
@@ -478,14 +495,14 @@ func printRepair(w io.Writer, r *repairReport) error {
 	p.encryption(r.NotEncrypted)
 	drives := r.Drives
 	if len(drives) == 0 {
-		drives = []repairedDrive{{Faults: r.Faults, Remedies: r.Remedies}}
+		drives = []repairedDrive{{Faults: r.Faults, Remedies: r.Remedies, done: r.Repaired}}
 	}
 	for _, d := range drives {
 		of := ofDrive(d.Drive)
 		for _, f := range d.Faults {
 			p.printf("FAULT        %s%s %s\n", of, f.File, f.What)
 		}
-		if r.Repaired && (r.Rebuilt == nil || r.Rebuilt.Drive == d.Drive) {
+		if d.done || r.Rebuilt != nil && r.Rebuilt.Drive == d.Drive {
 			p.done(d.Remedies, of)
 		} else {
 			p.remedies(d.Remedies, of)
@@ -515,7 +532,7 @@ func printRepair(w io.Writer, r *repairReport) error {
 		p.printf("written to   %s\n", text.Printable(r.To))
 	}
 	switch {
-	case r.Whole && r.Rebuilt != nil:
+	case r.Rebuilt != nil && r.Rebuilt.OK:
 		p.printf("every byte of it is as it was written\n")
 	case r.Whole:
 		p.printf("every byte is as it was written\n")
