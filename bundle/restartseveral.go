@@ -109,7 +109,7 @@ func leavingIn(places []string, state string, job Job) (list []*leaving, err err
 	return list, nil
 }
 
-// abandoned says what is given up.
+// abandoned says what is deleted.
 func (l *leaving) abandoned() Abandoned {
 	a := Abandoned{Bundle: l.id}
 	for _, p := range l.at {

@@ -144,7 +144,7 @@ func TestRestartDeletedDisk(t *testing.T) {
 }
 
 // TestWaitsForDrive: no other bundle is begun at another mount point while one waits for a drive that was begun, unless that
-// one cannot come back, or all of it is given up.
+// one cannot come back, or all of it is deleted (--restart).
 func TestWaitsForDrive(t *testing.T) {
 	s := newShelf(t, 5<<20)
 	first, _ := tmpfs(t, "16m")

@@ -211,7 +211,7 @@ func (s *gathering) resume(ctx context.Context, id string, rehash Rehash) (*Writ
 		return nil, notThis(first, st, how)
 	}
 	if st.GivenUp && len(st.Done) > 0 { // finished drives may be deleted already
-		return nil, errors.Join(&RefusedError{Dir: cmp.Or(first.dir, s.places[0]), Reason: fmt.Sprintf("bundle %s was given up, and that was interrupted", id), Unfinished: true,
+		return nil, errors.Join(&RefusedError{Dir: cmp.Or(first.dir, s.places[0]), Reason: fmt.Sprintf("deleting bundle %s was interrupted", id), Unfinished: true,
 			hint: "start again"}, jnl.Close())
 	}
 	if err := s.job.canGoAcross(cmp.Or(first.dir, s.places[0]), st.Begin); err != nil {
