@@ -67,6 +67,15 @@ func Labels(drives []DriveLabel) (labels []string) {
 	return labels
 }
 
+// WithDrives says what to do where drives that are not here may help: parity goes across them.
+func WithDrives(away []DriveLabel) string {
+	what, labels := "the drive that is labelled ", Labels(away)
+	if len(labels) > 1 {
+		what = "the drives that are labelled "
+	}
+	return "parity goes across the drives: name " + what + text.And(labels) + " too"
+}
+
 func (e *AwayError) Error() string {
 	var names []string
 	for _, d := range e.Drives {

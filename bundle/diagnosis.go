@@ -17,9 +17,14 @@ import (
 type Remedy struct {
 	File  string
 	From  string // what it is rebuilt from; "" if it cannot be
-	Lost  string // why it cannot be rebuilt; "" if it can
+	Lost  string // why it cannot be rebuilt; "" if it can, or may be
 	Extra bool   // it is not of the bundle, and nothing is lost by that
+
+	Away []DriveLabel // drives that are not here: without them it cannot be rebuilt, and whether it can with them is not known yet
 }
+
+// Open reports whether the drives that are not here decide whether a file can be rebuilt.
+func (r Remedy) Open() bool { return len(r.Away) > 0 }
 
 // diagnosis is what can be done about the faults of a drive directory.
 type diagnosis struct {
@@ -30,6 +35,7 @@ type diagnosis struct {
 	named    map[string]seal.File // the files that the seals and extras.json name
 	groups   surveyed             // those with files at fault
 	remedies []Remedy             // of each file at fault, in order
+	away     []DriveLabel         // drives that are not here and may help: parity goes across them and this one
 }
 
 // surveyed are the groups of a parity.json with files at fault.
@@ -43,9 +49,10 @@ type surveyed struct {
 
 // diagnose finds out what can be rebuilt of files at fault. Only those are read, and the small
 // files. progress, if not nil, gets the bytes just read. Of groups across drives nothing is found
-// out: see [diagnoseDrives].
-func (s *driveDir) diagnose(ctx context.Context, faults []Fault, progress func(int64)) (*diagnosis, error) {
+// out: see [diagnoseDrives]. away are drives that may help.
+func (s *driveDir) diagnose(ctx context.Context, faults []Fault, away []DriveLabel, progress func(int64)) (*diagnosis, error) {
 	d := newDiagnosis(s, faults)
+	d.away = away
 	if len(faults) == 0 {
 		return d, nil
 	}
@@ -197,6 +204,8 @@ func (d *diagnosis) remedy(name string) Remedy {
 		return Remedy{File: name, Lost: "it is not of this bundle: if nobody needs it, delete it", Extra: true}
 	case segment || seal.IsParityFile(name):
 		return d.remedyByParity(name)
+	case len(d.away) > 0: // each drive has copies of the small files of the others
+		return Remedy{File: name, Away: d.away}
 	case seal.IsOther(name):
 		return Remedy{File: name, Lost: "its second copy is lost too, and the drive that it is of is not here"}
 	case name == seal.ReadmeName, name == seal.SumsName:
@@ -232,29 +241,31 @@ func (d *diagnosis) binds(name string) bool {
 // remedyByParity says what can be done about a segment or a parity file.
 func (d *diagnosis) remedyByParity(name string) Remedy {
 	switch {
-	case d.parity != nil && d.parity.Across() && d.groups.parity == nil:
-		return Remedy{File: name, Lost: "parity goes across the drives of the bundle: name the directories of the others too"}
+	case d.groups.parity == nil && len(d.away) > 0:
+		return Remedy{File: name, Away: d.away}
 	case d.parity == nil && d.groups.parity == nil && d.hasParity():
 		return Remedy{File: name, Lost: "parity.json cannot be used"}
 	case d.groups.parity == nil:
 		return Remedy{File: name, Lost: "the bundle has no parity files"}
 	}
 	if i, ok := d.groups.group[name]; ok {
-		return rebuiltFrom(name, d.groups.parity.Groups[d.groups.numbers[i]], d.groups.surveys[i])
+		return d.rebuiltFrom(name, d.groups.parity.Groups[d.groups.numbers[i]], d.groups.surveys[i])
 	}
 	return Remedy{File: name, Lost: "no parity file is of it"}
 }
 
 // rebuiltFrom says what a file of a group is rebuilt from.
-func rebuiltFrom(name string, g seal.ParityGroup, s *parity.Survey) Remedy {
-	whole := len(s.Damaged()) == 0
+func (d *diagnosis) rebuiltFrom(name string, g seal.ParityGroup, s *parity.Survey) Remedy {
+	needsTable := seal.IsParityFile(name) && !s.HasTable()
 	switch lost := s.Lost(name); {
-	case seal.IsParityFile(name) && whole:
+	case seal.IsParityFile(name) && len(s.Damaged()) == 0:
 		return Remedy{File: name, From: "the segments"}
-	case seal.IsParityFile(name) && !s.HasTable():
-		return Remedy{File: name, Lost: "a segment of its group cannot be rebuilt"}
-	case lost == nil:
+	case !needsTable && lost == nil:
 		return Remedy{File: name, From: "parity"}
+	case len(d.away) > 0 && s.LostForGood(name) == nil && (!needsTable || s.MayHaveTable() || !s.HasDamage()):
+		return Remedy{File: name, Away: d.away}
+	case needsTable:
+		return Remedy{File: name, Lost: "a segment of its group cannot be rebuilt"}
 	default:
 		var ranges []string
 		for _, r := range lost {

@@ -12,34 +12,30 @@ type drivesDiagnosis struct {
 	here map[int]*diagnosis // by number
 	away map[int]*diagnosis // of drives that are not here and can be made anew, without a place
 	why  map[int]string     // of those that cannot: why not
+
+	elsewhere []DriveLabel // drives that are not here, and may be whole
 }
 
-// diagnoseDrives is [driveDir.diagnose] for several drives of a bundle, of which there are so
-// many; faults are those of each.
-func diagnoseDrives(ctx context.Context, drives []*driveDir, of int, progress func(int64)) (*drivesDiagnosis, error) {
-	all := &drivesDiagnosis{map[int]*diagnosis{}, map[int]*diagnosis{}, map[int]string{}}
+// diagnoseDrives is [driveDir.diagnose] for several drives of a bundle, which are those that names says; faults are
+// those of each. unread reports whether a drive is here all the same of which the seals cannot be read.
+func diagnoseDrives(ctx context.Context, drives []*driveDir, names []DriveLabel, unread func(number int) bool, progress func(int64)) (*drivesDiagnosis, error) {
+	all := &drivesDiagnosis{here: map[int]*diagnosis{}, away: map[int]*diagnosis{}, why: map[int]string{}}
 	byNumber := map[int]*driveDir{}
 	for _, s := range drives {
 		byNumber[max(1, s.drive.Drive)] = s
 	}
+	for _, l := range names {
+		if byNumber[l.Number] == nil && !unread(l.Number) {
+			all.elsewhere = append(all.elsewhere, l)
+		}
+	}
 	across := acrossOf(byNumber)
 	if across == nil {
-		for number, s := range byNumber {
-			d, err := s.diagnose(ctx, s.faults, progress)
-			if err != nil {
-				return nil, err
-			}
-			all.here[number] = d
-		}
-		for number := 1; number <= of; number++ {
-			if byNumber[number] == nil {
-				all.why[number] = "no parity goes across the drives"
-			}
-		}
-		return all, nil
+		return all, all.each(ctx, byNumber, names, progress)
 	}
 	for number, s := range byNumber {
 		all.here[number] = newDiagnosis(s, s.faults)
+		all.here[number].away = all.elsewhere
 	}
 	all.lookForLost(across)
 	if err := all.survey(ctx, across, progress); err != nil {
@@ -59,6 +55,27 @@ func diagnoseDrives(ctx context.Context, drives []*driveDir, of int, progress fu
 		}
 	}
 	return all, nil
+}
+
+// each diagnoses each drive for itself, where no parity goes across them, or nothing here says how.
+func (all *drivesDiagnosis) each(ctx context.Context, byNumber map[int]*driveDir, names []DriveLabel, progress func(int64)) error {
+	for number, s := range byNumber {
+		var away []DriveLabel
+		if s.hasOthers() {
+			away = all.elsewhere
+		}
+		d, err := s.diagnose(ctx, s.faults, away, progress)
+		if err != nil {
+			return err
+		}
+		all.here[number] = d
+	}
+	for _, l := range names {
+		if byNumber[l.Number] == nil {
+			all.why[l.Number] = "no parity goes across the drives"
+		}
+	}
+	return nil
 }
 
 // tooManyAway is why a drive cannot be made anew where more are not here than may be lost. They may be elsewhere.
@@ -87,6 +104,7 @@ func (all *drivesDiagnosis) lookForLost(across *acrossDrives) {
 // drive that is made anew.
 func (all *drivesDiagnosis) survey(ctx context.Context, a *acrossDrives, progress func(int64)) error {
 	from := across(a.drives, a.parity)
+	from.away = all.elsewhere
 	p := a.parity
 	p.Groups = slices.DeleteFunc(slices.Clone(p.Groups), func(g seal.ParityGroup) bool {
 		return !slices.ContainsFunc(slices.Concat(g.Data, g.Parity), func(f seal.File) bool {

@@ -175,14 +175,17 @@ func (l Lost) And(o Lost) (Lost, error) {
 }
 
 // LostOf lists what a verified bundle has lost: what is damaged or missing and cannot be rebuilt, and, if several
-// drives were looked at, those that are not here and cannot be made anew from the others.
+// drives were looked at, those that are not here and cannot be made anew from the others, with what cannot be rebuilt
+// without them. Of one drive by itself it lists what no other drive can bring back.
 func LostOf(r *Report) Lost {
 	l, extra := Lost{Bundle: r.Bundle, Fingerprint: r.Fingerprint}, map[string]bool{}
 	for _, f := range r.Faults {
 		extra[f.File] = f.What == whatExtra
 	}
 	for _, m := range r.Remedies {
-		if _, ok := seal.ParseSegment(m.File); m.Lost != "" && (ok || isIndex(m.File)) && !extra[m.File] {
+		_, listed := seal.ParseSegment(m.File)
+		listed = (listed || isIndex(m.File)) && !extra[m.File]
+		if listed && (m.Lost != "" || m.Open() && len(r.Drives) > 1) { // of several, those that are not here are taken for lost
 			l.Files = append(l.Files, m.File)
 		}
 	}

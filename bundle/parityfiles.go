@@ -16,6 +16,7 @@ import (
 type holders struct {
 	drives map[int]*driveDir // by number; one that is not here is nil
 	of     map[string]int    // on which drive each file is; nil where one drive has all
+	away   []DriveLabel      // that are not here, and may be whole
 }
 
 // alone says that one drive directory has the files of all groups.
@@ -23,7 +24,7 @@ func alone(s *driveDir) holders { return holders{drives: map[int]*driveDir{1: s}
 
 // across says which of the drives has which files.
 func across(drives map[int]*driveDir, p seal.Parity) holders {
-	h := holders{drives, map[string]int{}}
+	h := holders{drives: drives, of: map[string]int{}}
 	for _, g := range p.Groups {
 		for i, f := range slices.Concat(g.Data, g.Parity) {
 			h.of[f.Name] = g.Drives[i]
@@ -43,7 +44,10 @@ func (h holders) has(name string) *driveDir {
 // Open opens a file so that it is read from the drive.
 func (h holders) Open(name string) (parity.Input, error) {
 	d := h.has(name)
-	if d == nil {
+	switch {
+	case d == nil && slices.ContainsFunc(h.away, func(l DriveLabel) bool { return l.Number == h.of[name] }):
+		return nil, parity.ErrAway
+	case d == nil:
 		return nil, fs.ErrNotExist
 	}
 	f, err := d.dir.Open(name)

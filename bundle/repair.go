@@ -34,24 +34,40 @@ type Repair struct {
 // RepairError says that not all of a bundle could be made what it was.
 type RepairError struct {
 	Dir   string
-	Files []string // that are damaged still
+	Files []string // that are damaged still, and cannot be rebuilt
 	Extra []string // that are not of the bundle
+
+	Open []string     // that are damaged still, and of which only drives that are not here show whether they can be rebuilt
+	Away []DriveLabel // those drives
 }
 
 func (e *RepairError) Error() string {
-	if len(e.Files) == 0 {
+	open := text.Some(e.Open, 3) + " can be rebuilt only with the other drives there"
+	switch {
+	case len(e.Files)+len(e.Open) == 0:
 		return fmt.Sprintf("the bundle in %s has all that it had; beside it is %s, which is not of the bundle", e.Dir, text.Some(e.Extra, 3))
+	case len(e.Files) == 0:
+		return fmt.Sprintf("the bundle in %s is damaged still: %s", e.Dir, open)
+	case len(e.Open) > 0:
+		return fmt.Sprintf("the bundle in %s is damaged still: %s cannot be rebuilt; %s", e.Dir, text.Some(e.Files, 3), open)
 	}
 	return fmt.Sprintf("the bundle in %s is damaged still: %s cannot be rebuilt", e.Dir, text.Some(e.Files, 3))
 }
 
 // Hint says what to do now.
 func (e *RepairError) Hint() string {
-	if len(e.Files) == 0 {
+	switch {
+	case len(e.Files)+len(e.Open) == 0:
 		return "delete what is not of the bundle, if nobody needs it, and verify again"
+	case len(e.Files) == 0:
+		return WithDrives(e.Away)
+	case len(e.Open) > 0:
+		return WithDrives(e.Away) + "; for what cannot be rebuilt, " + anotherCopy
 	}
-	return "take another copy of the bundle; or have the host that packed it make a supplement, by a list of what is lost; nothing that was whole has been changed"
+	return anotherCopy
 }
+
+const anotherCopy = "take another copy of the bundle; or have the host that packed it make a supplement, by a list of what is lost; nothing that was whole has been changed"
 
 // Permanent is true: trying again does not bring the bytes back.
 func (e *RepairError) Permanent() bool { return true }
@@ -124,9 +140,11 @@ func LostError(dir string, remedies []Remedy) error {
 			e.Extra = append(e.Extra, m.File)
 		case m.Lost != "":
 			e.Files = append(e.Files, m.File)
+		case m.Open():
+			e.Open, e.Away = append(e.Open, m.File), m.Away
 		}
 	}
-	if len(e.Files)+len(e.Extra) == 0 {
+	if len(e.Files)+len(e.Extra)+len(e.Open) == 0 {
 		return nil
 	}
 	return e
@@ -251,7 +269,7 @@ func (r *Repair) writeSmall(dir *media.Dir, wanted func(string) bool) error {
 		return cmp.Or(cmp.Compare(slices.Index(last, a), slices.Index(last, b)), cmp.Compare(a, b))
 	})
 	for _, name := range names {
-		if !wanted(name) || r.Remedy(name).Lost != "" {
+		if m := r.Remedy(name); !wanted(name) || m.Lost != "" || m.Open() {
 			continue
 		}
 		if err := dir.WriteFile(name, r.d.small[name]); err != nil {
@@ -283,7 +301,7 @@ func (r *Repair) confirm(ctx context.Context, dir string) error {
 	}
 	var damaged []string
 	for _, f := range rep.Faults {
-		if r.Remedy(f.File).Lost == "" && !isDerived(f.File) {
+		if m := r.Remedy(f.File); m.Lost == "" && !m.Open() && !isDerived(f.File) {
 			damaged = append(damaged, f.String())
 		}
 	}

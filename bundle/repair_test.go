@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -136,7 +137,7 @@ func TestRepairSegments(t *testing.T) {
 			t.Errorf("trial %d: %v, %+v", trial, err, r)
 			continue
 		}
-		if want > 0 && (verr == nil || !slices.Equal(v.Remedies, r.Remedies)) || want == 0 && verr != nil {
+		if want > 0 && (verr == nil || !reflect.DeepEqual(v.Remedies, r.Remedies)) || want == 0 && verr != nil {
 			t.Errorf("trial %d: verify says %+v, %v", trial, v, verr)
 		}
 		if to == "" {

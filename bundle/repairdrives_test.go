@@ -215,8 +215,8 @@ func TestOddParity(t *testing.T) {
 	}
 }
 
-// TestRepairOneAcross repairs a drive by itself that has parity across: its small files are, and
-// of segments it is said that the others are needed.
+// TestRepairOneAcross verifies and repairs a drive by itself that has parity across: its small files are, and
+// of segments it is said that the others are needed, and not that they are lost. They are where no drive brings them back.
 func TestRepairOneAcross(t *testing.T) {
 	t.Parallel()
 	s := newSeveral(t, false)
@@ -225,12 +225,17 @@ func TestRepairOneAcross(t *testing.T) {
 	segment := segmentFiles(t, dirs[0])[0]
 	put(t, dirs[0], segment, nil)
 	put(t, dirs[0], seal.DriveName, nil)
+	others := []DriveLabel{{s.id, 2, 3}, {s.id, 3, 3}}
+	v, err := Verify(context.Background(), dirs[:1], VerifyOptions{})
+	if i := slices.IndexFunc(v.Remedies, func(m Remedy) bool { return m.File == segment }); !isDamage(err) || i < 0 || v.Remedies[i].Lost != "" || !slices.Equal(v.Remedies[i].Away, others) || !LostOf(v).Empty() {
+		t.Errorf("verify, alone: %v, %+v, lost %+v", err, v.Remedies, LostOf(v))
+	}
 	r, err := FindRepair(context.Background(), dirs[0], Wanted{}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	err = errors.Join(r.InPlace(context.Background(), nil), r.Close())
-	if !isA[*RepairError](err) || r.Remedy(segment).Lost == "" || r.Remedy(seal.DriveName).From == "" {
+	if e, ok := errors.AsType[*RepairError](err); !ok || len(e.Files) > 0 || !slices.Equal(e.Open, []string{segment}) || !slices.Equal(r.Remedy(segment).Away, others) || r.Remedy(seal.DriveName).From == "" {
 		t.Errorf("%v, %+v", err, r.Remedies)
 	}
 	now := maps.Clone(whole[0])
@@ -251,6 +256,39 @@ func TestRepairOneAcross(t *testing.T) {
 	rep, err := Verify(context.Background(), dirs, VerifyOptions{})
 	if !isA[*DamageError](err) || len(rep.Drives[0].Remedies) != 1 || rep.Drives[0].Remedies[0].From != "parity" || len(rep.Drives[1].Remedies) > 0 {
 		t.Errorf("%v, %+v", err, rep)
+	}
+}
+
+// TestLostAlone: of two drives of three, what the third one cannot bring back is lost, and what it may is not.
+func TestLostAlone(t *testing.T) {
+	t.Parallel()
+	s := newSeveral(t, false)
+	dirs := s.copies(t)
+	whole := s.protectAcross(t, dirs, ParityRatio{Parity: 1, Data: 2})
+	p, err := seal.ParseParity(whole[0][seal.ParityName])
+	if err != nil {
+		t.Fatal(err)
+	}
+	var gone []string // of one group, on drives 1 and 2
+	for i, f := range slices.Concat(p.Groups[0].Data, p.Groups[0].Parity) {
+		if k := p.Groups[0].Drives[i]; k < 3 {
+			put(t, dirs[k-1], f.Name, nil)
+			gone = append(gone, f.Name)
+		}
+	}
+	if len(gone) != 2 {
+		t.Fatalf("group 1 has %v on drives 1 and 2", gone)
+	}
+	may := segmentFiles(t, dirs[1])[0]
+	put(t, dirs[1], may, nil)
+	rep, err := Verify(context.Background(), dirs[:2], VerifyOptions{})
+	if !isDamage(err) || len(rep.Remedies) != 3 {
+		t.Fatalf("%v, %+v", err, rep.Remedies)
+	}
+	for _, m := range rep.Remedies {
+		if (m.Lost != "") != slices.Contains(gone, m.File) || m.Open() != (m.File == may) {
+			t.Errorf("%+v", m)
+		}
 	}
 }
 

@@ -56,7 +56,7 @@ func FindRepairs(ctx context.Context, dirs []string, want Wanted, progress func(
 			return nil, err
 		}
 	}
-	all, err := diagnoseDrives(ctx, drives, len(labels(at, drives)), nil)
+	all, err := diagnoseDrives(ctx, drives, labels(at, drives), func(number int) bool { return broken[number] != nil || broken[0] != nil }, nil)
 	if err != nil {
 		return nil, err
 	}

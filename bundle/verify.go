@@ -73,7 +73,7 @@ func (o *opened) verify(ctx context.Context, opts VerifyOptions) (r *Report, fou
 	if begun := o.rekeyed(); begun != nil && len(r.UnfinishedRekey) == 0 {
 		r.UnfinishedRekey, found = begun.Files, also(found, begun)
 	}
-	all, err := diagnoseDrives(ctx, o.drives, len(o.names), nil)
+	all, err := diagnoseDrives(ctx, o.drives, o.names, o.unread, nil)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -82,6 +82,11 @@ func (o *opened) verify(ctx context.Context, opts VerifyOptions) (r *Report, fou
 		found = &AwayError{Drives: r.Away}
 	}
 	return r, found, nil
+}
+
+// unread reports whether a drive is here of which the seals cannot be read.
+func (o *opened) unread(number int) bool {
+	return slices.ContainsFunc(o.broken, func(b DriveReport) bool { return b.Number == number || b.Number == 0 })
 }
 
 // judge takes in what can be done about the faults, and what is known of drives that were not looked at. The error is that

@@ -212,6 +212,10 @@ func flagsFor(err error) string {
 		if !e.Whole {
 			return "satchel repair " + damagedDir(e)
 		}
+	case *bundle.RepairError:
+		if len(e.Open) > 0 {
+			return "satchel repair " + damagedDir(&bundle.DamageError{Dir: e.Dir}) + strings.Repeat(" DIR", len(e.Away))
+		}
 	case *bundle.UnfinishedError:
 		switch {
 		case e.Running:

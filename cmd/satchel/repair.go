@@ -321,10 +321,10 @@ func (a *app) repairInto(ctx context.Context, to string, set *bundle.RepairSet, 
 	return errors.Join(err, bundle.Release(to))
 }
 
-// lostOf gives the files of a drive that cannot be rebuilt.
+// lostOf gives the files of a drive that cannot be rebuilt, those too that may be with drives that are not here.
 func lostOf(r *bundle.Repair) (list []bundle.Remedy) {
 	for _, m := range r.Remedies {
-		if m.Lost != "" {
+		if m.Lost != "" || m.Open() {
 			list = append(list, m)
 		}
 	}
@@ -466,6 +466,8 @@ func (p *printer) remedies(list []remedyReport, of string) {
 			p.printf("extra        %s%s (%s)\n", of, m.File, m.Lost)
 		case m.Lost != "":
 			p.printf("LOST         %s%s (%s)\n", of, m.File, m.Lost)
+		case len(m.Needs) > 0:
+			p.printf("with others  %s%s (only with %s there it can be rebuilt, if enough of the group is whole)\n", of, m.File, text.And(m.Needs))
 		default:
 			p.printf("repairable   %s%s (by satchel repair, from %s)\n", of, m.File, m.From)
 		}
@@ -480,6 +482,8 @@ func (p *printer) done(list []remedyReport, of string) {
 			p.printf("extra        %s%s (%s)\n", of, m.File, m.Lost)
 		case m.Lost != "":
 			p.printf("LOST         %s%s (%s)\n", of, m.File, m.Lost)
+		case len(m.Needs) > 0:
+			p.printf("with others  %s%s (only with %s there it can be rebuilt, if enough of the group is whole)\n", of, m.File, text.And(m.Needs))
 		default:
 			p.printf("rebuilt      %s%s (from %s)\n", of, m.File, m.From)
 		}
@@ -516,7 +520,7 @@ func printRepair(w io.Writer, r *repairReport) error {
 				p.printf("signatures   of the bundle: those that it had when parity was added; one that was added later is not among them: sign it again\n")
 			}
 		case d.Partly:
-			p.printf("LOST         drive %d, %s: %s (satchel repair --to DIR writes the rest of it)\n", d.Drive, d.Label, d.Lost)
+			p.printf("in part      drive %d, %s, if it does not come back: without %s (satchel repair --to DIR writes the rest of it)\n", d.Drive, d.Label, d.Lost)
 		case d.damaged != nil:
 			p.printf("LOST         drive %d, %s: %s\n", d.Drive, d.Label, d.damaged)
 		case d.Lost != "":

@@ -170,6 +170,10 @@ func (a *app) lostIn(ctx context.Context, dirs []string, w wanted, want bundle.W
 		l.Drives = slices.DeleteFunc(l.Drives, func(n int) bool { return n == d.Drive })
 		a.info("drive %d of %d (%s) is not here: if it is lost, name a list that says so", d.Drive, d.Of, d.Label)
 	}
+	for _, m := range rep.open {
+		l.Files = slices.DeleteFunc(l.Files, func(name string) bool { return name == m.File })
+		a.info("%s is damaged, and drives that are not here may bring it back: if they cannot, name a list that says so", m.File)
+	}
 	return l, nil
 }
 
@@ -185,6 +189,9 @@ func (a *app) writeLost(file string, rep *verifyReport) error {
 	switch {
 	case rep.Bundle == "":
 		return usage(errors.New("--lost: the seals of the bundle cannot be read, so that nothing says what is lost"), "satchel repair brings a seal back from its second copy; where both are gone, all of that drive is lost: write the list by hand (docs/parity.md)")
+	case rep.lost.Empty() && len(rep.open) > 0:
+		return usage(fmt.Errorf("--lost: %s is not written: what is damaged may come back with the drives that are not here", text.Printable(file)),
+			"name the directories of all drives that are there; those that are not are listed as lost then")
 	case rep.lost.Empty():
 		if _, err := os.Lstat(file); err == nil {
 			return usage(fmt.Errorf("nothing is lost that satchel repair does not bring back, and %s is there from before", file), "remove it: it is not of this bundle as it is now")
@@ -205,10 +212,24 @@ func (a *app) writeLost(file string, rep *verifyReport) error {
 			a.info("drive %d is not in the list: %s", d.Drive, text.Printable(d.Problem))
 		}
 	}
+	a.tellNotListed(rep)
+	return nil
+}
+
+// tellNotListed says how a list takes in what was not looked at, and what it takes for lost.
+func (a *app) tellNotListed(rep *verifyReport) {
 	for _, d := range rep.NotLookedAt {
-		if len(rep.Drives) == 1 {
+		switch {
+		case len(rep.Drives) == 1:
 			a.info("drive %d of %d (%s) was not looked at: if it is lost, add the line \"drive %d\"", d.Drive, d.Of, d.Label, d.Drive)
+		case slices.Contains(rep.lost.Drives, d.Drive):
+			a.info("drive %d of %d (%s) is not here, and the list has it as lost, with what only it could bring back: if it is there, name its directory too", d.Drive, d.Of, d.Label)
 		}
 	}
-	return nil
+	if len(rep.Drives) != 1 {
+		return
+	}
+	for _, m := range rep.open {
+		a.info("%s is not in the list: the other drives may bring it back; if they cannot, add the line \"file %s\"", m.File, m.File)
+	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -108,7 +109,7 @@ func (a *app) verify(ctx context.Context, dirs []string, want bundle.Wanted) (*v
 		if slices.ContainsFunc(r.Remedies, func(m bundle.Remedy) bool { return m.Lost != "" && !m.Extra }) {
 			verr = &stillLostError{verr, dirs}
 		}
-		verr = &listedError{verr, r.Remedies, r.Bundle == "", r.Protection.Whole > 0 && len(r.Away) > 0}
+		verr = &listedError{verr, dirs, r.Remedies, r.Bundle == ""}
 	}
 	return rep, verr
 }
@@ -116,16 +117,15 @@ func (a *app) verify(ctx context.Context, dirs []string, want bundle.Wanted) (*v
 // listedError is damage that verify has listed.
 type listedError struct {
 	err      error
+	dirs     []string // that were looked at
 	remedies []bundle.Remedy
 	sealLost bool // what repair can do is not known
-	away     bool // parity goes across drives, of which some are not here
 }
 
 // Hint names repair where it can do something, or may.
 func (e *listedError) Hint() string {
-	lost := slices.ContainsFunc(e.remedies, func(m bundle.Remedy) bool { return m.Lost != "" && !m.Extra })
-	if lost && e.away {
-		return "name the drives that are not here too, if they are there: parity goes across all, and more can be rebuilt then (satchel repair)"
+	if i := slices.IndexFunc(e.remedies, bundle.Remedy.Open); i >= 0 {
+		return withDrives(e.dirs, e.remedies[i].Away)
 	}
 	if slices.ContainsFunc(e.remedies, func(m bundle.Remedy) bool { return m.From != "" }) {
 		return "satchel repair rebuilds what is repairable, in place or with --to in another directory"
@@ -138,6 +138,11 @@ func (e *listedError) Hint() string {
 
 func (e *listedError) Error() string { return e.err.Error() }
 func (e *listedError) Unwrap() error { return e.err }
+
+// withDrives says how to name the drives that are not here, where parity goes across them and those in dirs.
+func withDrives(dirs []string, away []bundle.DriveLabel) string {
+	return bundle.WithDrives(away) + ": satchel repair " + shellWords(dirs) + strings.Repeat(" DIR", len(away)) + " shows what can be rebuilt then, and asks before it does"
+}
 
 // stillLostError is damage that repair cannot mend all of.
 type stillLostError struct {

@@ -16,9 +16,10 @@ func TestVerifyHintsRepair(t *testing.T) {
 		e    listedError
 		want bool
 	}{
-		"repairable": {listedError{damage, []bundle.Remedy{{File: "s-00-00001.age", From: "parity"}}, false, false}, true},
-		"lost":       {listedError{&stillLostError{damage, []string{"d"}}, []bundle.Remedy{{File: "s-00-00001.age", Lost: "no parity"}}, false, false}, false},
-		"no seal":    {listedError{damage, nil, true, false}, true},
+		"repairable": {listedError{damage, []string{"d"}, []bundle.Remedy{{File: "s-00-00001.age", From: "parity"}}, false}, true},
+		"lost":       {listedError{&stillLostError{damage, []string{"d"}}, []string{"d"}, []bundle.Remedy{{File: "s-00-00001.age", Lost: "no parity"}}, false}, false},
+		"no seal":    {listedError{damage, []string{"d"}, nil, true}, true},
+		"open":       {listedError{damage, []string{"d"}, []bundle.Remedy{{File: "s-00-00001.age", Away: []bundle.DriveLabel{{Bundle: "xxxxxxxxxxxx", Number: 2, Of: 2}}}}, false}, true},
 	} {
 		if got := strings.Contains(strings.Join(hints(&c.e), " "), "satchel repair"); got != c.want {
 			t.Errorf("%s: %q", name, hints(&c.e))

@@ -39,6 +39,7 @@ type verifyReport struct {
 	Supplements  string             `json:"supplements,omitempty"`       // it is a supplement: the bundle of which it has what that has lost
 
 	lost bundle.Lost
+	open []bundle.Remedy // of what may come back with drives that are not here
 }
 
 type remedyReport struct {
@@ -46,11 +47,13 @@ type remedyReport struct {
 	From  string `json:"from,omitempty"`  // what repair rebuilds it from
 	Lost  string `json:"lost,omitempty"`  // why it cannot
 	Extra bool   `json:"extra,omitempty"` // it is not of the bundle
+
+	Needs []string `json:"needs,omitempty"` // labels of drives that are not here: only with them it shows whether it can be rebuilt
 }
 
 func remedies(list []bundle.Remedy) (reports []remedyReport) {
 	for _, m := range list {
-		reports = append(reports, remedyReport(m))
+		reports = append(reports, remedyReport{m.File, m.From, m.Lost, m.Extra, bundle.Labels(m.Away)})
 	}
 	return reports
 }
@@ -95,6 +98,11 @@ func newVerifyReport(r *bundle.Report, err error) *verifyReport {
 		Dir: r.Dir, Bundle: r.Bundle, Created: r.Created, Stream: inStream(r.Stream), Sequence: r.Sequence, Fingerprint: r.Fingerprint, Signed: signers(r.Signed), NotEncrypted: r.Plain,
 		OK: err == nil, Files: r.Files, Bytes: r.Bytes, Faults: []faultReport{}, Leftovers: r.Leftovers, Rekey: r.UnfinishedRekey, Signing: r.UnfinishedSigning, Adding: r.UnfinishedParity,
 		Parity: r.Protection.String(), Remedies: remedies(r.Remedies), Unlisted: r.Unlisted, LineEnds: r.LineEnds, Renamed: r.Renamed, Supplements: r.Supplements, lost: bundle.LostOf(r),
+	}
+	for _, m := range r.Remedies {
+		if m.Open() {
+			rep.open = append(rep.open, m)
+		}
 	}
 	rep.Faults = append(rep.Faults, faults(r.Faults)...)
 	for _, d := range r.Drives {

@@ -155,7 +155,7 @@ func (p *printer) drives(r verifyReport) {
 		p.printf("repairable   drive %d, the whole of it, from the others (by satchel repair --to DIR)\n", d.Drive)
 	}
 	for _, d := range r.Beyond {
-		p.printf("LOST         drive %d, if it does not come back: not all of it can be made anew (%s)\n", d.Drive, d.Lost)
+		p.printf("in part      drive %d, if it does not come back: not all of it can be made anew (%s)\n", d.Drive, d.Lost)
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io/fs"
 	"runtime"
+	"slices"
 
 	"golang.org/x/sync/errgroup"
 
@@ -17,20 +18,32 @@ import (
 type Survey struct {
 	g     Group
 	l     layout
-	known bool     // the checksums of all shards are
-	bad   [][]bool // by file, then by stripe; nil for a file that is whole
+	known bool      // the checksums of all shards are
+	more  bool      // where not: a parity file that is not here may have them
+	bad   [][]state // by file, then by stripe; nil for a file that is whole
 }
+
+// state is what is known of a shard.
+type state uint8
+
+const (
+	good     state = iota
+	doubtful       // its checksum is lost here, and a parity file that is not here may have it
+	away           // its drive is not here
+	bad
+)
 
 // Range is some bytes of a file.
 type Range struct{ From, To int64 } // To is the first one after them
 
 // Look finds the bad shards of a group. whole says which of its files are known to be as
 // they were written; the others are read, shard by shard. A shard that cannot be read is bad,
-// and so is one whose checksum is lost in all parity files. The error is that of a drive that has
+// and so is one whose checksum is lost in all parity files. A file that is not here counts as bad, until it
+// is known whether it is ([Survey.LostForGood]). The error is that of a drive that has
 // gone away, or of the context.
 func Look(ctx context.Context, g Group, files Files, whole func(name string) bool, progress func(int64)) (*Survey, error) {
 	s := &Survey{g: g, l: layoutOf(g)}
-	s.bad = make([][]bool, s.l.width)
+	s.bad = make([][]state, s.l.width)
 	table, err := s.readTables(files, whole) // not kept: a bundle may have a thousand of them
 	if err != nil {
 		return nil, err
@@ -59,6 +72,7 @@ func (s *Survey) readTables(files Files, whole func(name string) bool) (*Table, 
 			}
 			in, err := files.Open(f.Name)
 			if err != nil {
+				s.more = s.more || errors.Is(err, ErrAway)
 				if gone := files.Gone(err); gone != nil {
 					return nil, gone
 				}
@@ -84,21 +98,25 @@ func (s *Survey) place(file int) (size, from int64) {
 // look reads all shards of a file.
 func (s *Survey) look(ctx context.Context, file int, f seal.File, files Files, table *Table, progress func(int64)) (err error) {
 	size, from := s.place(file)
-	bad := make([]bool, stripes(size, s.g.Shard))
-	s.bad[file] = bad
+	found := make([]state, stripes(size, s.g.Shard))
+	s.bad[file] = found
 	in, err := files.Open(f.Name)
 	if err != nil {
-		for i := range bad {
-			bad[i] = true
+		is := bad
+		if errors.Is(err, ErrAway) {
+			is = away
 		}
-		if errors.Is(err, fs.ErrNotExist) {
+		for i := range found {
+			found[i] = is
+		}
+		if is == away || errors.Is(err, fs.ErrNotExist) {
 			return nil
 		}
 		return files.Gone(err)
 	}
 	defer func() { err = errors.Join(err, in.Close()) }()
 	buf := make([]byte, min(s.g.Shard, 1<<20))
-	for stripe := range bad {
+	for stripe := range found {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
@@ -111,13 +129,17 @@ func (s *Survey) look(ctx context.Context, file int, f seal.File, files Files, t
 				if gone := files.Gone(rerr); gone != nil {
 					return gone
 				}
-				bad[stripe] = true
+				found[stripe] = bad
 				break
 			}
 			h.Write(part)
 		}
-		if !table.knows(file, int64(stripe)) || !bytes.Equal(h.Sum(nil)[:sumSize], table.entry(file, int64(stripe))) {
-			bad[stripe] = true
+		switch known := table.knows(file, int64(stripe)); {
+		case found[stripe] == bad:
+		case !known && s.more:
+			found[stripe] = doubtful
+		case !known, !bytes.Equal(h.Sum(nil)[:sumSize], table.entry(file, int64(stripe))):
+			found[stripe] = bad
 		}
 		if progress != nil {
 			progress(n)
@@ -126,17 +148,21 @@ func (s *Survey) look(ctx context.Context, file int, f seal.File, files Files, t
 	return nil
 }
 
-// isBad reports whether a file's shard is bad; what lies behind its end never is.
-func (s *Survey) isBad(file int, stripe int64) bool {
-	b := s.bad[file]
-	return stripe < int64(len(b)) && b[stripe]
+// isBad reports whether a file's shard cannot be used; what lies behind its end always can.
+func (s *Survey) isBad(file int, stripe int64) bool { return s.is(file, stripe) != good }
+
+func (s *Survey) is(file int, stripe int64) state {
+	if b := s.bad[file]; stripe < int64(len(b)) {
+		return b[stripe]
+	}
+	return good
 }
 
-// beyond reports whether more shards of a stripe are bad than can be rebuilt.
-func (s *Survey) beyond(stripe int64) bool {
+// beyond reports whether more shards of a stripe are as bad as that, or worse, than can be rebuilt.
+func (s *Survey) beyond(stripe int64, least state) bool {
 	n := 0
 	for file := range s.bad {
-		if s.isBad(file, stripe) {
+		if s.is(file, stripe) >= least {
 			n++
 		}
 	}
@@ -166,14 +192,28 @@ func (s *Survey) DamagedParity() (list []seal.File) {
 // HasTable reports whether the checksums of all shards are known.
 func (s *Survey) HasTable() bool { return s.known }
 
-// Lost gives the bytes of a segment, or of the shards of a parity file, that cannot be rebuilt: nil if all can.
-func (s *Survey) Lost(name string) (list []Range) {
+// MayHaveTable reports whether they may be, once the drives that are not here are.
+func (s *Survey) MayHaveTable() bool { return s.known || s.more }
+
+// HasDamage reports whether a segment is damaged that is here.
+func (s *Survey) HasDamage() bool {
+	return slices.ContainsFunc(s.bad[:len(s.g.Data)], func(b []state) bool { return b != nil && !slices.Contains(b, away) })
+}
+
+// Lost gives the bytes of a segment, or of the shards of a parity file, that cannot be rebuilt from what is
+// here: nil if all can.
+func (s *Survey) Lost(name string) []Range { return s.lost(name, doubtful) }
+
+// LostForGood is Lost for a group of which the files that are not here are all whole: then, no drive brings the bytes back.
+func (s *Survey) LostForGood(name string) []Range { return s.lost(name, bad) }
+
+func (s *Survey) lost(name string, least state) (list []Range) {
 	for i, f := range s.g.files() {
 		if f.Name != name {
 			continue
 		}
 		for stripe := range int64(len(s.bad[i])) {
-			if !s.bad[i][stripe] || !s.beyond(stripe) {
+			if s.bad[i][stripe] < least || !s.beyond(stripe, least) {
 				continue
 			}
 			size, _ := s.place(i)

@@ -23,7 +23,10 @@ type Input interface {
 	io.Closer
 }
 
-// Files opens files of a bundle. The error wraps fs.ErrNotExist for one that is not there.
+// ErrAway is of a file on a drive that is not here: nothing is known to be wrong with it.
+var ErrAway = errors.New("its drive is not here")
+
+// Files opens files of a bundle. The error wraps fs.ErrNotExist for one that is not there, and [ErrAway] where its drive is not.
 type Files interface {
 	Open(name string) (Input, error)
 	// Gone gives an error if that of a read shows that the drive has gone away.
