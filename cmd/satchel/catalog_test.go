@@ -299,8 +299,8 @@ func testCatalogs(t *testing.T, seed uint64, mirror string, catalogs []*fbc, lea
 	checkSources(t, out, mirror+"/ocp", catalogs)
 
 	n := newNode(t, mirror, out)
-	n.skopeo(t, sample(refs, 15))
-	n.podman(t, sample(refs, 3))
+	n.skopeo(t, sample(refs, 5))
+	n.podman(t, sample(refs, 1))
 	n.unreachable(t, refs[0])
 }
 

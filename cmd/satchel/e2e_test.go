@@ -196,6 +196,7 @@ func checkClients(t *testing.T, set []carried, mirror string) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	var runs []string
 	for _, i := range set {
 		ref := mirror + "/" + i.repo + ":" + i.tag
 		if i.name == "nested" || i.name == "artifact" {
@@ -205,11 +206,12 @@ func checkClients(t *testing.T, set []carried, mirror string) {
 			}
 			continue
 		}
-		out, err := proctest.Command(t, "podman", "--root", filepath.Join(dir, "root"), "--runroot", filepath.Join(dir, "run"),
-			"--storage-driver", "vfs", "pull", "-q", "--tls-verify=false", ref).CombinedOutput()
-		if err != nil {
-			t.Errorf("podman pull %s: %v\n%s", ref, err, out)
-		}
+		runs = append(runs, ref)
+	}
+	out, err := proctest.Command(t, "podman", append([]string{"--root", filepath.Join(dir, "root"), "--runroot", filepath.Join(dir, "run"),
+		"--storage-driver", "vfs", "pull", "-q", "--tls-verify=false"}, runs...)...).CombinedOutput()
+	if err != nil {
+		t.Errorf("podman pull %q: %v\n%s", runs, err, out)
 	}
 }
 

@@ -309,7 +309,7 @@ func TestEightWeeks(t *testing.T) {
 			refs = append(refs, p.source)
 		}
 	}
-	n.skopeo(t, sample(slices.Sorted(slices.Values(refs)), 15))
+	n.skopeo(t, sample(slices.Sorted(slices.Values(refs)), 5))
 }
 
 // keysOf lists the keys of a map in order.
