@@ -52,7 +52,12 @@ func shortNames(p location) error { return &CopyError{Dir: p.dir, Name: p.short}
 
 // unixLines undoes what a copy as text does to line ends. The files that it is for never
 // have a CR of their own.
-func unixLines(body []byte) []byte { return bytes.ReplaceAll(body, []byte("\r\n"), []byte("\n")) }
+func unixLines(body []byte) []byte {
+	if !bytes.Contains(body, []byte("\r\n")) {
+		return body // without a second one in memory
+	}
+	return bytes.ReplaceAll(body, []byte("\r\n"), []byte("\n"))
+}
 
 // isText reports whether a file of the bundle is text.
 func isText(name string) bool {

@@ -255,6 +255,9 @@ func (r *forecaster) closing(inv *oci.Inventory, g *oci.Graph) error {
 
 // sum adds the small files.
 func (r *forecaster) sum(inv *oci.Inventory) (Forecast, error) {
+	if err := r.checkSegments(); err != nil {
+		return Forecast{}, err
+	}
 	slices.SortFunc(r.segs, func(a, b journal.Segment) int {
 		return cmp.Or(cmp.Compare(a.Lane, b.Lane), cmp.Compare(a.Number, b.Number))
 	})
@@ -292,6 +295,22 @@ func (r *forecaster) sum(inv *oci.Inventory) (Forecast, error) {
 		}
 	}
 	return f, nil
+}
+
+// checkSegments refuses segments of a size that makes them more than a bundle, or a lane, may have.
+func (r *forecaster) checkSegments() error {
+	n, last := len(r.kept)+len(r.segs), 0
+	for _, s := range r.segs {
+		last = max(last, s.Number)
+	}
+	if n <= seal.MaxFiles && last <= seal.MaxSegments {
+		return nil
+	}
+	why := fmt.Sprintf("the bundle would have %d segments, and %d are the most", n, seal.MaxFiles)
+	if n <= seal.MaxFiles {
+		why = fmt.Sprintf("a lane would have %d segments, and %d are the most", last, seal.MaxSegments)
+	}
+	return &RefusedError{Dir: "segments of " + CompactSize(r.begin.SegmentSize), Reason: why, hint: "take larger segments (--segment-size), or carry the images in several bundles"}
 }
 
 // small adds the small files of each drive that is not finished.

@@ -179,6 +179,27 @@ func TestForecast(t *testing.T) {
 	}
 }
 
+// TestForecastSegments refuses more segments than a drive.json may name, or a lane may have, before
+// the first byte is written.
+func TestForecastSegments(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		gib  int64
+		want string
+	}{
+		{70, ""},
+		{90, "segments of 1MiB: a lane would have 1"},
+		{200, "segments of 1MiB: the bundle would have 2"},
+	} {
+		g := &oci.Graph{Blobs: []oci.Node{{Descriptor: oci.Descriptor{MediaType: ocitest.LayerGzip, Digest: oci.Digest(nil), Size: c.gib << 30}}}}
+		_, err := Job{SegmentSize: MinSegmentSize, Lanes: 1}.Forecast(&oci.Inventory{}, g, func(oci.Descriptor) ([]byte, bool) { return nil, false })
+		refused, ok := errors.AsType[*RefusedError](err)
+		if ok != (c.want != "") || ok && !strings.HasPrefix(refused.Error(), c.want) {
+			t.Errorf("%d GiB: %v", c.gib, err)
+		}
+	}
+}
+
 // TestForecastUnread says that a forecast is an upper bound where it does not
 // know what will be compressed, and it is one.
 func TestForecastUnread(t *testing.T) {

@@ -281,6 +281,9 @@ func parseLink(body []byte) (*Link, error) {
 	if !ok || string(check) != seal.Sum(body[:len(text)+1])+"\n" {
 		return nil, errors.New("it is cut, or was changed")
 	}
+	if err := seal.CheckElements(text); err != nil {
+		return nil, err
+	}
 	var m linkManifest
 	if err := json.Unmarshal(text, &m); err != nil {
 		return nil, fmt.Errorf("%w: %w", seal.ErrFormat, err)

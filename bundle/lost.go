@@ -29,8 +29,8 @@ type Lost struct {
 const lostHead = "satchel lost/1"
 
 // maxLost is how many bytes a list may have: a line for each segment that a bundle can have is
-// less.
-const maxLost = 64 << 20
+// a third of it.
+const maxLost = 16 << 20
 
 // ListError says what is wrong with a list of what is lost.
 type ListError struct {

@@ -48,6 +48,9 @@ func (s sealing) needs() seal.Needs {
 
 // writeIndex writes the index and gives what the seal says of it.
 func (w *Writer) writeIndex(inv *oci.Inventory, segs []journal.Segment) ([]byte, error) {
+	if len(segs) > seal.MaxFiles {
+		return nil, fmt.Errorf("the bundle has %d segments, more than the %d that the format allows; use larger segments", len(segs), seal.MaxFiles)
+	}
 	body, err := w.sealing().index(inv, segs)
 	if err != nil {
 		return nil, err

@@ -91,6 +91,9 @@ type line struct {
 // kind is a feature, which the header lists among its needs. Keys inside it that
 // this version does not know are ignored.
 func parseLine(b []byte) (l line, err error) {
+	if err := seal.CheckElements(b); err != nil {
+		return l, err
+	}
 	kind, body, err := onlyKey(b)
 	if err != nil {
 		return l, err

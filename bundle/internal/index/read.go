@@ -28,7 +28,7 @@ func Read(src io.Reader) (*Index, error) {
 	defer z.Close()
 	sc := bufio.NewScanner(io.LimitReader(z, MaxText+1))
 	sc.Buffer(make([]byte, 64<<10), maxLine)
-	r := reader{index: &Index{Blobs: map[digest.Digest]Blob{}}, images: map[string]bool{}}
+	r := reader{index: &Index{Blobs: map[digest.Digest]Blob{}}, images: map[string]bool{}, segments: map[bool]int{}}
 	n, text := 0, 0
 	for sc.Scan() {
 		n++
@@ -84,10 +84,11 @@ const (
 )
 
 type reader struct {
-	index   *Index
-	section int
-	end     end
-	images  map[string]bool // by source, origin and path
+	index    *Index
+	section  int
+	end      end
+	images   map[string]bool // by source, origin and path
+	segments map[bool]int    // how many are of this bundle, and, under true, kept of the damaged one
 }
 
 func (r *reader) line(b []byte) error {
@@ -146,7 +147,7 @@ func (r *reader) header(h Header) error {
 		return err
 	}
 	if !seal.IsID(h.Bundle) {
-		return fmt.Errorf("bundle ID %q", h.Bundle)
+		return fmt.Errorf("bundle ID %.64q", h.Bundle)
 	}
 	r.index.Header = h
 	return nil
@@ -154,7 +155,7 @@ func (r *reader) header(h Header) error {
 
 func (r *reader) segment(s Segment) error {
 	if at, ok := seal.ParseSegment(s.Name); !ok || at.Plain != r.index.Header.Has(seal.Plain) {
-		return fmt.Errorf("segment name %q", s.Name)
+		return fmt.Errorf("segment name %.64q", s.Name)
 	}
 	if n := len(r.index.Segments); n > 0 && r.index.Segments[n-1].Kept == s.Kept && r.index.Segments[n-1].Name >= s.Name {
 		return fmt.Errorf("segment %s is out of order", s.Name)
@@ -164,6 +165,9 @@ func (r *reader) segment(s Segment) error {
 	}
 	if s.Size < 0 || s.Size > maxBytes || s.Tar < 0 || s.Tar > maxBytes || s.Drive < 1 || s.Kept && s.Drive > r.index.Of.Drives {
 		return fmt.Errorf("numbers of segment %s", s.Name)
+	}
+	if r.segments[s.Kept]++; r.segments[s.Kept] > seal.MaxFiles {
+		return fmt.Errorf("more than %d segments", seal.MaxFiles)
 	}
 	r.index.Segments = append(r.index.Segments, s)
 	return nil

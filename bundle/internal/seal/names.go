@@ -24,8 +24,9 @@ const (
 const (
 	MaxLanes      = 100
 	MaxDrives     = MaxLanes - 1 // each has a lane, and the last one the closing lane besides
-	MaxSegments   = 99999
-	MaxSignatures = 99 // of one seal
+	MaxSegments   = 99999        // of a lane
+	MaxFiles      = 1 << 18      // segments of a bundle; parity files can protect 254,745
+	MaxSignatures = 99           // of one seal
 	MaxGroups     = 999
 	MaxParity     = 99  // parity files of a group
 	MaxShards     = 256 // files of a group, those of parity among them

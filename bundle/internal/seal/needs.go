@@ -1,7 +1,6 @@
 package seal
 
 import (
-	"encoding/json"
 	"fmt"
 	"regexp"
 	"slices"
@@ -87,11 +86,11 @@ func (n Needs) Check() error {
 	}
 	for i, name := range n.Needs {
 		if !needName.MatchString(name) || i > 0 && name <= n.Needs[i-1] {
-			return fmt.Errorf("%w: needs %q", ErrFormat, name)
+			return fmt.Errorf("%w: needs %.64q", ErrFormat, name)
 		}
 	}
 	if n.PackedBy != "" && !buildName.MatchString(n.PackedBy) {
-		return fmt.Errorf("%w: packed by %q", ErrFormat, n.PackedBy)
+		return fmt.Errorf("%w: packed by %.64q", ErrFormat, n.PackedBy)
 	}
 	lacking := slices.DeleteFunc(slices.Clone(n.Needs), func(name string) bool { return slices.Contains(features(), name) })
 	if len(lacking) > 0 {
@@ -110,7 +109,7 @@ func (n Needs) checkFiles(files []File, sealed string, keys bool) error {
 		ok := signed && of == sealed && n.Has(Signatures) ||
 			keys && (KeyNumber(f.Name) > 0 && !n.Has(Plain) || IsParity(f.Name) && n.Has(Parities) || IsOther(f.Name) && n.Has(Across))
 		if !ok || f.Name <= last {
-			return fmt.Errorf("%w: name %q", ErrFormat, f.Name)
+			return fmt.Errorf("%w: name %.64q", ErrFormat, f.Name)
 		}
 		if err := f.check(); err != nil {
 			return err
@@ -127,8 +126,8 @@ func checkNeeds(b []byte, version string) error {
 		Version string `json:"satchel"`
 		Needs
 	}
-	if err := json.Unmarshal(b, &head); err != nil {
-		return fmt.Errorf("%w: %w", ErrFormat, err)
+	if err := unmarshal(b, &head); err != nil {
+		return err
 	}
 	if head.Version != version {
 		return nil // the caller reports it

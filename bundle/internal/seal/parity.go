@@ -2,6 +2,7 @@ package seal
 
 import (
 	"fmt"
+	"iter"
 	"slices"
 )
 
@@ -39,8 +40,13 @@ type ParityGroup struct {
 
 // Marshal gives the bytes of parity.json.
 func (p Parity) Marshal() ([]byte, error) {
-	p.Version = parityVersion
-	return marshal(p)
+	return collect(p)
+}
+
+func (p Parity) text() (iter.Seq[[]byte], error) {
+	groups := p.Groups
+	p.Version, p.Groups = parityVersion, []ParityGroup{}
+	return pieces(p, "groups", groups, addGroup)
 }
 
 // Files lists the parity files of all groups, in name order.
@@ -126,13 +132,13 @@ func (p Parity) checkGroup(g ParityGroup, seen map[string]bool) error {
 	last := ""
 	for _, f := range g.Data {
 		if _, ok := ParseSegment(f.Name); !ok || f.Name <= last || seen[f.Name] {
-			return fmt.Errorf("%w: segment name %q", ErrFormat, f.Name)
+			return fmt.Errorf("%w: segment name %.64q", ErrFormat, f.Name)
 		}
 		last, seen[f.Name] = f.Name, true
 	}
 	for i, f := range g.Parity {
 		if f.Name != (ParityFile{g.Group, i + 1}).String() {
-			return fmt.Errorf("%w: parity file name %q", ErrFormat, f.Name)
+			return fmt.Errorf("%w: parity file name %.64q", ErrFormat, f.Name)
 		}
 	}
 	for _, list := range [][]File{g.Data, g.Parity} {

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"iter"
 	"time"
 )
 
@@ -16,8 +17,9 @@ const (
 	extrasVersion = "extras/1"
 )
 
-// MaxSize is the largest seal or extras file that is read, in bytes.
-const MaxSize = 64 << 20
+// MaxSize is the largest text file of a bundle that is read, in bytes. drive.json of [MaxFiles]
+// segments has 35.3 MiB at most, parity.json of as many groups as there may be 38.9 MiB.
+const MaxSize = 40 << 20
 
 // ErrFormat says that a file is not what its name promises.
 var ErrFormat = errors.New("it is not valid")
@@ -91,27 +93,35 @@ type Extras struct {
 
 // Marshal gives the bytes of drive.json.
 func (d Drive) Marshal() ([]byte, error) {
-	d.Version = driveVersion
-	if d.Files == nil {
-		d.Files = []File{}
-	}
-	return marshal(d)
+	return collect(d)
+}
+
+func (d Drive) text() (iter.Seq[[]byte], error) {
+	files := d.Files
+	d.Version, d.Files = driveVersion, []File{}
+	return pieces(d, "files", files, addFile)
 }
 
 // Marshal gives the bytes of bundle.json.
 func (b Bundle) Marshal() ([]byte, error) {
+	return collect(b)
+}
+
+func (b Bundle) text() (iter.Seq[[]byte], error) {
 	b.Version = bundleVersion
 	b.Created = b.Created.UTC().Truncate(time.Second)
-	return marshal(b)
+	return pieces[File](b, "files", nil, nil)
 }
 
 // Marshal gives the bytes of extras.json.
 func (e Extras) Marshal() ([]byte, error) {
-	e.Version = extrasVersion
-	if e.Files == nil {
-		e.Files = []File{}
-	}
-	return marshal(e)
+	return collect(e)
+}
+
+func (e Extras) text() (iter.Seq[[]byte], error) {
+	files := e.Files
+	e.Version, e.Files = extrasVersion, []File{}
+	return pieces(e, "files", files, addFile)
 }
 
 func marshal(v any) ([]byte, error) {
@@ -120,6 +130,9 @@ func marshal(v any) ([]byte, error) {
 }
 
 func unmarshal(b []byte, v any) error {
+	if err := CheckElements(b); err != nil {
+		return err
+	}
 	if err := json.Unmarshal(b, v); err != nil {
 		return fmt.Errorf("%w: %w", ErrFormat, err)
 	}
@@ -139,12 +152,15 @@ func ParseDrive(b []byte) (Drive, error) {
 		return d, fmt.Errorf("%w: drive number %d", ErrFormat, d.Drive)
 	}
 	if d.Of != 0 && (d.Of < max(2, d.Drive) || d.Of > MaxDrives || d.Label != Label(d.Bundle, d.Drive)) {
-		return d, fmt.Errorf("%w: drive %d of %d, label %q", ErrFormat, d.Drive, d.Of, d.Label)
+		return d, fmt.Errorf("%w: drive %d of %d, label %.64q", ErrFormat, d.Drive, d.Of, d.Label)
+	}
+	if len(d.Files) > MaxFiles {
+		return d, fmt.Errorf("%w: it names %d segments, at most %d are allowed", ErrFormat, len(d.Files), MaxFiles)
 	}
 	last := ""
 	for _, f := range d.Files {
 		if s, ok := ParseSegment(f.Name); !ok || f.Name <= last || s.Plain != d.Plain() {
-			return d, fmt.Errorf("%w: segment name %q", ErrFormat, f.Name)
+			return d, fmt.Errorf("%w: segment name %.64q", ErrFormat, f.Name)
 		}
 		if err := f.check(); err != nil {
 			return d, err
@@ -236,10 +252,10 @@ func ParseExtras(b []byte) (Extras, error) {
 
 func checkHead(version, want, bundle string) error {
 	if version != want {
-		return fmt.Errorf("%w: it is of version %q; this satchel reads %q", ErrFormat, version, want)
+		return fmt.Errorf("%w: it is of version %.64q; this satchel reads %q", ErrFormat, version, want)
 	}
 	if !IsID(bundle) {
-		return fmt.Errorf("%w: bundle ID %q", ErrFormat, bundle)
+		return fmt.Errorf("%w: bundle ID %.64q", ErrFormat, bundle)
 	}
 	return nil
 }
