@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/satchel-airgap/satchel/bundle/internal/keys"
 	"github.com/satchel-airgap/satchel/bundle/internal/media"
@@ -19,13 +20,15 @@ type RekeyReport struct {
 	Fingerprint Fingerprint // as it was
 	Files       []string    // the new key files
 	Already     []Recipient // those that it shows of that they could open it before: nothing was added for them
+	Damage      error       // that was there before, and stays: of parity as a rule; nil for none
 }
 
 // Rekey lets more recipients open the sealed bundle in dirs, of which all drives must be here: it
 // opens the bundle key with one of ids and writes further key files onto each drive, the last one last. Nothing
 // that the seal binds changes, and whoever could open the bundle still can. Interrupted anywhere, it
 // leaves drives that [Verify] passes or reports by a *[RekeyError]; Rekey takes
-// such a beginning back and starts again. Errors: those of [Open], *[AwayError],
+// such a beginning back and starts again. Before the first change it looks for damage as [CheckSizes] does.
+// Errors: those of [Open], *[RefusedDamageError], *[AwayError],
 // *[MixedError], *[RecipientError], *[RefusedError].
 func Rekey(ctx context.Context, dirs []string, want Wanted, ids []Identity, to []Recipient) (done *RekeyReport, err error) {
 	s, err := openSeals(dirs, want)
@@ -34,6 +37,9 @@ func Rekey(ctx context.Context, dirs []string, want Wanted, ids []Identity, to [
 	}
 	defer func() { err = errors.Join(err, s.close()) }()
 	if err := s.canRekey(ids); err != nil {
+		return nil, err
+	}
+	if err := s.checkBefore(ctx, rewritten); err != nil {
 		return nil, err
 	}
 	r := rekeying{seals: s, drives: s.drives()}
@@ -73,19 +79,20 @@ func Rekey(ctx context.Context, dirs []string, want Wanted, ids []Identity, to [
 	if err != nil {
 		return nil, err
 	}
+	done.Damage = s.left(steps)
 	for _, st := range steps {
 		if err := st.on.apply(st.step); err != nil {
 			return nil, err
 		}
 	}
-	return done, confirmRekeyed(ctx, dirs, s.finger, done.Files)
+	return done, r.confirm(ctx, dirs, done.Files)
 }
 
-// confirmRekeyed reads what was written: each drive is as it must be, and has the new key files.
-func confirmRekeyed(ctx context.Context, dirs []string, finger Fingerprint, names []string) error {
-	err := unlessAdding(CheckSizes(ctx, dirs, Wanted{Expect: finger}))
+// confirm reads what was written: each drive is as it must be, and has the new key files.
+func (r *rekeying) confirm(ctx context.Context, dirs, names []string) error {
+	err := r.checkAdded(ctx, dirs)
 	if err == nil {
-		err = lackKeys(dirs, finger, names)
+		err = lackKeys(dirs, r.finger, names)
 	}
 	if err != nil {
 		return fmt.Errorf("read what was added: %w", err)
@@ -124,11 +131,18 @@ func lackKeys(dirs []string, finger Fingerprint, names []string) error {
 	return also(err, s.close())
 }
 
+// rewritten reports whether a rekey writes a file anew, or deletes it.
+func rewritten(d *driveDir, name string) bool {
+	switch base := strings.TrimPrefix(name, seal.CopyDir+"/"); name {
+	case seal.ReadmeName, seal.SumsName, seal.CopyDir + "/" + seal.ExtrasName:
+		return true
+	default:
+		return d.isPending(base)
+	}
+}
+
 // canRekey finds out what stands against it.
 func (s *seals) canRekey(ids []Identity) error {
-	if err := s.usable(); err != nil {
-		return err
-	}
 	here := map[int]bool{}
 	for _, d := range s.drives() {
 		here[d.drive.Drive] = true

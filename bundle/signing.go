@@ -21,6 +21,7 @@ type SignReport struct {
 	Added       []Signed    // the new signatures
 	Already     []Signed    // those of signers who had signed before: nothing was added for them
 	Listed      []string    // signature files that were there and are named by extras.json since
+	Damage      error       // of parity alone, that was there before; nil for none
 	TakenBack   []string    // key files of a rekey that was interrupted: it must be run again
 }
 
@@ -29,7 +30,7 @@ type SignReport struct {
 // does, before it signs; it reads no segment. Nothing that the seal binds changes. Interrupted
 // anywhere, it leaves a bundle that [Verify] passes or reports by a *[SigningError]; the next
 // Sign, by whomever, completes that. At the end the signatures are read again. version is of
-// satchel. Errors: those of [CheckSizes], *[SignerError], *[RefusedError].
+// satchel. Errors: those of [CheckSizes], *[RefusedDamageError], *[SignerError], *[RefusedError].
 func Sign(ctx context.Context, dir string, want Wanted, signers []*Signer, version string) (done *SignReport, err error) {
 	s, err := openSeals([]string{dir}, want)
 	if err != nil {
@@ -39,7 +40,7 @@ func Sign(ctx context.Context, dir string, want Wanted, signers []*Signer, versi
 	if s.renamed {
 		return nil, refuseRenamed(s.dir.Path())
 	}
-	if err := s.checkSignable(ctx); err != nil {
+	if err := s.checkBefore(ctx, nothing); err != nil {
 		return nil, err
 	}
 	unlock, err := s.lock("another signing or rekey of this bundle")
@@ -47,7 +48,7 @@ func Sign(ctx context.Context, dir string, want Wanted, signers []*Signer, versi
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, unlock()) }()
-	done = &SignReport{Dir: s.dir.Path(), Bundle: s.bundle.Bundle, Fingerprint: s.finger, Plain: s.plain()}
+	done = &SignReport{Dir: s.dir.Path(), Bundle: s.bundle.Bundle, Fingerprint: s.finger, Plain: s.plain(), Damage: s.left(nil)}
 	files, err := s.newSignatures(ctx, signers, done)
 	if err != nil {
 		return nil, err
@@ -64,7 +65,7 @@ func Sign(ctx context.Context, dir string, want Wanted, signers []*Signer, versi
 			return nil, err
 		}
 	}
-	return done, confirmSigned(ctx, s.dir.Path(), s.finger, signers)
+	return done, s.confirmSigned(ctx, signers)
 }
 
 // Unsigned gives those of signers who have not signed the bundle in dir, or whose signature
@@ -82,27 +83,13 @@ func Unsigned(dir string, want Wanted, signers []*Signer) (late []*Signer, err e
 	return late, s.close()
 }
 
-// checkSignable looks for faults of the small files, names and sizes. What an interrupted
-// rekey or signing has left is none here.
-func (s *driveDir) checkSignable(ctx context.Context) error {
-	if err := s.usable(); err != nil {
-		return err
-	}
-	defer func(pending []string) { s.pending = pending }(slices.Clone(s.pending))
-	v := verification{driveDir: s}
-	v.checkSmall(ctx)
-	if err := errors.Join(ctx.Err(), v.away); err != nil {
-		return err
-	}
-	return s.usable()
-}
-
 // confirmSigned reads what was written: the bundle is as it must be, and the signatures are there.
-func confirmSigned(ctx context.Context, dir string, finger Fingerprint, signers []*Signer) error {
-	err := unlessAdding(CheckSizes(ctx, []string{dir}, Wanted{Expect: finger}))
+func (s *seals) confirmSigned(ctx context.Context, signers []*Signer) error {
+	dir := s.dir.Path()
+	err := s.checkAdded(ctx, []string{dir})
 	var late []*Signer
 	if err == nil {
-		late, err = Unsigned(dir, Wanted{Expect: finger}, signers)
+		late, err = Unsigned(dir, Wanted{Expect: s.finger}, signers)
 	}
 	if err == nil && len(late) > 0 {
 		err = &DamageError{Dir: dir, Faults: []Fault{{seal.BundleName, "is not signed by " + late[0].Fingerprint() + ", although that was written"}}}

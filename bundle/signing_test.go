@@ -136,7 +136,7 @@ func signCrash(t testing.TB, dir string, by signerOf, n int) (all int) {
 	}
 	defer func() { _ = s.dir.Close() }()
 	var done SignReport
-	if err := s.checkSignable(context.Background()); err != nil {
+	if err := s.checkBefore(context.Background(), nothing); err != nil {
 		t.Fatal(err)
 	}
 	made, err := s.newSignatures(context.Background(), []*Signer{by.Signer}, &done)

@@ -216,6 +216,10 @@ func flagsFor(err error) string {
 		if len(e.Open) > 0 {
 			return "satchel repair " + damagedDir(&bundle.DamageError{Dir: e.Dir}) + strings.Repeat(" DIR", len(e.Away))
 		}
+	case *bundle.RefusedDamageError:
+		if damage, ok := errors.AsType[*bundle.DamageError](e.Err); ok && allWhole(e.Err) {
+			return "repair it first, then run the same command again: satchel repair " + damagedDir(damage)
+		}
 	case *bundle.UnfinishedError:
 		switch {
 		case e.Running:

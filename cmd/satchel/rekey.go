@@ -61,6 +61,7 @@ func runRekey(ctx context.Context, a *app, reader readerFlags, flags recipientFl
 	if err = errors.Join(err, hold.Close()); err != nil {
 		return err
 	}
+	a.warnBefore(done.Damage)
 	for _, r := range done.Already {
 		a.info("%s already can open bundle %s: nothing was added for it", r.Text, done.Bundle)
 	}

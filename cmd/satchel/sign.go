@@ -70,9 +70,17 @@ func runSign(ctx context.Context, a *app, keys signFlags, trust trustFlags, dir,
 	return nil
 }
 
+// warnBefore names damage that was there before something was added, nil for none.
+func (a *app) warnBefore(err error) {
+	if damage, ok := errors.AsType[*bundle.DamageError](err); ok {
+		a.warn("%v; it was so before, and nothing that was added needs it: satchel repair %s says what can be rebuilt", err, damagedDir(damage))
+	}
+}
+
 // sayAdded says what a signing did.
 func (a *app) sayAdded(done *bundle.SignReport) {
 	a.warnPlain(done.Bundle, done.Plain)
+	a.warnBefore(done.Damage)
 	for _, s := range done.Already {
 		a.info("bundle %s is signed by %s already (%s): nothing was added for that key", done.Bundle, s.Key, s.File)
 	}
@@ -85,8 +93,10 @@ func (a *app) sayAdded(done *bundle.SignReport) {
 	for _, s := range done.Added {
 		a.info("signed bundle %s in %s by %s (%s)", done.Bundle, done.Dir, s.Key, s.File)
 	}
-	if len(done.Added) > 0 {
+	if len(done.Added) > 0 && done.Damage == nil {
 		a.info("before that its seals, and the names and sizes of all its files, were right; its segments were not read: satchel verify does that")
+	}
+	if len(done.Added) > 0 {
 		a.info("its fingerprint is the same: %s", done.Fingerprint.Grouped())
 	}
 }
