@@ -177,9 +177,24 @@ func (a *app) choose(ctx context.Context, dirs []string, w wanted) ([]string, er
 		return nil, err
 	}
 	if len(all) > 1 {
+		if dir, ok := emptyOf(dirs); ok {
+			return nil, &bundle.NoBundleError{Dir: dir}
+		}
 		return nil, usage(fmt.Errorf("%s and %s have different bundles, and one bundle is meant", dirs[0], dirs[len(dirs)-1]), "name the directory of one bundle, or of each drive of one that is on several")
 	}
 	return all[0], nil
+}
+
+// emptyOf gives the first of the directories that holds no bundle.
+func emptyOf(dirs []string) (string, bool) {
+	i := slices.IndexFunc(dirs, func(dir string) bool {
+		list, _, err := bundle.List(dir, "")
+		return err == nil && len(list) == 0
+	})
+	if i < 0 {
+		return "", false
+	}
+	return dirs[i], true
 }
 
 // chooseEach chooses by each directory, and puts together what are drives of one bundle. one says that all

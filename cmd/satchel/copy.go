@@ -157,15 +157,33 @@ func (a *app) sources(ctx context.Context, args []string, w wanted) (from, into 
 		if err != nil {
 			return nil, nil, err
 		}
-		list = slices.DeleteFunc(list, func(d bundle.FoundDrive) bool { return seen[d.Drive] })
-		if len(list) == 0 {
-			return from, args[i:], nil
+		if len(list) > 0 && slices.Contains(from, list[0].Dir) {
+			return nil, nil, &bundle.RefusedError{Dir: args[i], Reason: "it is named twice"}
+		}
+		others := func(d bundle.FoundDrive) bool { return seen[d.Drive] }
+		if list = slices.DeleteFunc(list, others); len(list) == 0 {
+			return from, args[i:], notMounted(len(from), args[i:], id, others)
 		}
 		for _, d := range list {
 			from, seen[d.Drive] = append(from, d.Dir), true
 		}
 	}
 	return from, args[len(args)-1:], nil
+}
+
+// notMounted misses a bundle in the first of what is taken for destinations, where one behind it has a drive that is
+// not among the sources, and there are more of them than drives: a drive is not mounted where it was meant to be.
+func notMounted(drives int, into []string, id string, among func(bundle.FoundDrive) bool) error {
+	if drives >= len(into) {
+		return nil
+	}
+	for _, dir := range into[1 : len(into)-1] {
+		list, err := bundle.DriveDirs(dir, id)
+		if err == nil && slices.ContainsFunc(list, func(d bundle.FoundDrive) bool { return !among(d) }) {
+			return &bundle.NoBundleError{Dir: into[0]}
+		}
+	}
+	return nil
 }
 
 // nextCopy asks for the next drive; nil where nobody can be asked.

@@ -60,6 +60,7 @@ func startDockerRegistry(t *testing.T) string {
 				break
 			}
 		}
+		_ = lines.Err() // without the line, the test ends after a while
 		_, _ = io.Copy(io.Discard, log)
 	}()
 	select {

@@ -73,7 +73,7 @@ func (e *CountError) Error() string {
 	if len(e.Away) > 0 {
 		s = "; not among them: " + text.And(bundle.Labels(e.Away))
 	}
-	return fmt.Sprintf("there are %s to copy and %s", text.Count(e.Drives, "drive directory", "drive directories"), text.Count(e.Destinations, "destination", "destinations")) + s
+	return fmt.Sprintf("%s to copy and %s do not fit together", text.Count(e.Drives, "drive directory", "drive directories"), text.Count(e.Destinations, "destination", "destinations")) + s
 }
 
 // Hint says what to do now.

@@ -34,7 +34,7 @@ func (r *run) sayDone(j *job) {
 	case j.on.Removable():
 		r.Info("%s is on the drive at %s: unmount it, then it is safe to remove", what, j.on.Point())
 	case len(r.sources) == 1:
-		r.Info("everything is on the disk")
+		r.Info("%s is on the disk", what)
 	}
 }
 
@@ -55,6 +55,18 @@ func (r *run) sayLabels() {
 		r.Info("write the labels on the drives: %s", text.And(on))
 	}
 	if disk > 0 && disk == len(r.jobs) && len(r.sources) > 1 {
-		r.Info("everything is on the disk")
+		r.Info("%s", onDisk(r.sources))
 	}
+}
+
+// onDisk says what of a bundle on several drives is on the disk.
+func onDisk(drives []*bundle.Original) string {
+	if len(bundle.NotAmong(drives)) == 0 {
+		return "everything is on the disk"
+	}
+	var labels []string
+	for _, d := range drives {
+		labels = append(labels, d.Label)
+	}
+	return text.And(labels) + " are on the disk"
 }

@@ -49,6 +49,9 @@ func TestKilled(t *testing.T) {
 			}
 			given[number] = id
 		}
+		if err := lines.Err(); err != nil {
+			t.Error(err)
+		}
 		_ = cmd.Wait() // it was killed
 		kill.Stop()
 		l := s.mustRead(t)
