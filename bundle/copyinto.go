@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/satchel-airgap/satchel/bundle/internal/media"
@@ -73,13 +74,15 @@ func sealIn(dir string) (name string, ok bool) {
 
 // begunIn reports whether a copy of this drive directory stands in dir, or the beginning of one.
 func (d *Original) begunIn(dir string) bool {
-	for _, name := range []string{seal.DriveName, stateName} {
-		body, err := os.ReadFile(filepath.Join(dir, name))
-		if err == nil && string(body) == string(d.bodies[seal.DriveName]) {
-			return true
-		}
+	into, err := media.OpenDir(dir)
+	if err != nil {
+		return false
 	}
-	return false
+	defer func() { _ = into.Close() }() // it is only read
+	return slices.ContainsFunc([]string{seal.DriveName, stateName}, func(name string) bool {
+		body, err := into.ReadFile(name, seal.MaxSize)
+		return err == nil && string(body) == string(d.bodies[seal.DriveName])
+	})
 }
 
 // Copying is a copy of one drive directory, from its first look at the destination on.

@@ -59,12 +59,19 @@ func (s *driveDir) diagnose(ctx context.Context, faults []Fault, away []DriveLab
 	d.readSmall()
 	if p := s.usableParity(); p != nil && !p.Across() {
 		var err error
-		if d.groups, err = survey(ctx, p, alone(s), func(name string) bool { return !d.faulty[name] }, progress); err != nil {
+		if d.groups, err = survey(ctx, p, alone(s), d.isWhole, progress); err != nil {
 			return nil, err
 		}
 	}
 	d.judge(faults)
 	return d, nil
+}
+
+// isWhole reports whether a file is known to be as it was: it is named, and nothing is wrong with it. Parity files of an
+// adding that was interrupted are not named, and nobody has looked at them.
+func (d *diagnosis) isWhole(name string) bool {
+	_, named := d.named[name]
+	return named && !d.faulty[name]
 }
 
 func newDiagnosis(s *driveDir, faults []Fault) *diagnosis {

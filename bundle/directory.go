@@ -36,6 +36,7 @@ type location struct {
 	renamed  bool   // its files have other names, which a copy has given them
 	copying  bool   // it is a copy that did not come to its end
 	lost     bool   // its seals are lost, both copies: other small files say of which bundle it is
+	unread   error  // of drive.json or bundle.json, which the drive does not give
 	short    string // name of a seal that a copy has cut short: the names of the rest are lost
 }
 
@@ -46,17 +47,29 @@ func look(dir string) (*location, error) {
 		return nil, err
 	}
 	p, err := lookIn(d)
+	if p != nil && p.unread != nil {
+		err, p = p.unread, nil // whoever writes there must know what it is
+	}
 	return p, errors.Join(err, d.Close())
+}
+
+// unreadable gives the error of a file that cannot be read, unless that may be damage: the drive gives others.
+func unreadable(d *media.Dir, name string, err error) error {
+	switch {
+	case err == nil, errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENFILE):
+		return err
+	}
+	return d.Gone(name, err)
 }
 
 func lookIn(d *media.Dir) (*location, error) {
 	p := location{dir: d.Path()}
 	_, err := d.Stat(seal.BundleName)
-	switch {
-	case err == nil:
-		p.sealed = true
-	case !errors.Is(err, fs.ErrNotExist):
-		return nil, err
+	if !errors.Is(err, fs.ErrNotExist) {
+		if gone := unreadable(d, seal.BundleName, err); gone != nil {
+			return nil, gone
+		}
+		p.sealed, p.unread = true, err
 	}
 	if _, err := d.Stat(seal.CopyDir + "/" + seal.BundleName); err == nil {
 		p.copied = true
@@ -70,7 +83,10 @@ func lookIn(d *media.Dir) (*location, error) {
 	case err == nil:
 		p.readDrive(body)
 	case !errors.Is(err, fs.ErrNotExist) && !errors.As(err, &large):
-		return nil, err
+		if gone := unreadable(d, seal.DriveName, err); gone != nil {
+			return nil, gone
+		}
+		p.unread = err
 	}
 	if !p.sealed && p.id == "" {
 		p.readSecond(d)

@@ -66,6 +66,16 @@ func (s *driveDir) readFile(name string, limit int64) ([]byte, error) {
 	return body, err
 }
 
+// readSeal is readFile of a file by which a bundle is told from others. One that cannot be read, on a drive that is
+// there, is damage: its second copy may be whole.
+func (s *driveDir) readSeal(name string) ([]byte, error) {
+	body, err := s.readFile(name, seal.MaxSize)
+	if err == nil || errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) || isDamage(err) {
+		return body, err
+	}
+	return nil, s.unreadable(name, err)
+}
+
 func (s *driveDir) damage(file, what string, err error) *DamageError {
 	return &DamageError{Dir: s.dir.Path(), Faults: []Fault{{file, what}}, Err: err}
 }
@@ -113,11 +123,27 @@ func (s *driveDir) readExtras() error {
 	return nil
 }
 
+// whatIsWrong says what is wrong with a file that is missing or damaged; not ok for another error, or none.
+func whatIsWrong(err error) (what string, ok bool) {
+	if errors.Is(err, fs.ErrNotExist) {
+		return "is missing", true
+	}
+	damage, ok := errors.AsType[*DamageError](err)
+	if !ok {
+		return "", false
+	}
+	what = damage.Faults[0].What
+	if damage.Err != nil {
+		what += ": " + damage.Err.Error()
+	}
+	return what, true
+}
+
 // parseExtras takes the file over if it is right, and else says what is wrong.
 func (s *driveDir) parseExtras(name string) (body []byte, what string, err error) {
-	body, err = s.readFile(name, seal.MaxSize)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, "is missing", nil
+	body, err = s.readSeal(name)
+	if what, ok := whatIsWrong(err); ok {
+		return nil, what, nil
 	}
 	if err != nil {
 		return nil, "", err

@@ -1,9 +1,7 @@
 package bundle
 
 import (
-	"errors"
 	"fmt"
-	"io/fs"
 
 	"github.com/satchel-airgap/satchel/bundle/internal/media"
 	"github.com/satchel-airgap/satchel/bundle/internal/seal"
@@ -82,9 +80,9 @@ func (s *driveDir) readEarlier(p location) error {
 
 // parseDrive takes a drive seal over if it is right, and else says what is wrong.
 func (s *driveDir) parseDrive(name string, p location) (what string, err error) {
-	body, err := s.readFile(name, seal.MaxSize)
-	if errors.Is(err, fs.ErrNotExist) {
-		return "is missing", nil
+	body, err := s.readSeal(name)
+	if what, ok := whatIsWrong(err); ok {
+		return what, nil
 	}
 	if err != nil {
 		return "", err

@@ -15,38 +15,71 @@ type acrossDrives struct {
 	of     int    // how many drives the bundle has
 }
 
-// acrossOf finds the parity that goes across the drives; nil if there is none.
+// acrossOf finds the parity that goes across the drives; nil if there is none, or they disagree and nothing says which
+// is right.
 func acrossOf(drives map[int]*driveDir) *acrossDrives {
-	for _, d := range sortedDrives(drives) {
-		if d.parity == nil || !d.parity.Across() {
-			continue
-		}
-		if body, err := d.parity.Marshal(); err == nil {
+	list := sortedDrives(drives)
+	sum, _ := agreedParity(list)
+	for _, d := range list {
+		if body, own := d.parityAcross(); own == sum && sum != "" {
 			return &acrossDrives{drives: drives, parity: *d.parity, body: body, of: d.drive.Of}
 		}
 	}
 	return nil
 }
 
-// findOddParity finds fault with a parity.json across the drives that is not that of most of them: groups are of
-// all drives, which must have the same.
-func findOddParity(drives []*driveDir) {
-	sums, count, most := make([]string, len(drives)), map[string]int{}, ""
-	for i, d := range drives {
-		if d.parity == nil || !d.parity.Across() {
-			continue
-		}
-		if body, err := d.parity.Marshal(); err == nil {
-			sums[i] = seal.Sum(body)
-			count[sums[i]]++
-		}
-		if count[sums[i]] > count[most] {
-			most = sums[i]
+// parityAcross gives the parity.json of a drive, and its SHA-256, if it goes across the drives; nil and "" if not.
+func (s *driveDir) parityAcross() (body []byte, sum string) {
+	if s.parity == nil || !s.parity.Across() {
+		return nil, ""
+	}
+	body, err := s.parity.Marshal()
+	if err != nil {
+		return nil, ""
+	}
+	return body, seal.Sum(body)
+}
+
+// agreedParity is the SHA-256 of the parity.json that most of the drives have, of those that are of the seal of the bundle
+// where that is here. It is "" if there is none, or as many have another one: tie.
+func agreedParity(drives []*driveDir) (sum string, tie bool) {
+	of := Fingerprint("")
+	for _, d := range drives {
+		if d.isLast() {
+			of = d.finger
 		}
 	}
-	for i, d := range drives {
-		if sums[i] != "" && sums[i] != most {
-			d.fault(seal.ParityName, "is not that of the other drives")
+	count := map[string]int{}
+	for _, d := range drives {
+		if _, own := d.parityAcross(); own != "" && (of == "" || d.parity.Seal == string(of)) {
+			count[own]++
+		}
+	}
+	for own, n := range count {
+		switch {
+		case n > count[sum]:
+			sum, tie = own, false
+		case n == count[sum]:
+			tie = true
+		}
+	}
+	if tie {
+		return "", true
+	}
+	return sum, false
+}
+
+// findOddParity finds fault with a parity.json across the drives that is not the one that counts: groups are of
+// all drives, which must have the same.
+func findOddParity(drives []*driveDir) {
+	sum, tie := agreedParity(drives)
+	what := "is not that of the other drives"
+	if tie {
+		what += ", and nothing says which is right"
+	}
+	for _, d := range drives {
+		if _, own := d.parityAcross(); own != "" && own != sum {
+			d.fault(seal.ParityName, what)
 			d.parity, d.odd = nil, true
 		}
 	}

@@ -292,6 +292,9 @@ func (r *Repair) Remedy(name string) Remedy {
 // all of it must be.
 func (r *Repair) confirm(ctx context.Context, dir string) error {
 	lost := r.lost(dir)
+	if err := r.readBack(ctx, dir); err != nil {
+		return err
+	}
 	rep, err := Verify(ctx, []string{dir}, VerifyOptions{Expect: r.Fingerprint, Cold: true})
 	if ctx.Err() != nil {
 		return ctx.Err()
@@ -309,6 +312,27 @@ func (r *Repair) confirm(ctx context.Context, dir string) error {
 		return &DamageError{Dir: dir, Faults: rep.Faults, Err: fmt.Errorf("after the repair: %s", text.Some(damaged, 3))}
 	}
 	return lost
+}
+
+// readBack reads the small files again that were written, and compares them with what they must be: by themselves they
+// say only that they agree with each other.
+func (r *Repair) readBack(ctx context.Context, path string) (err error) {
+	dir, err := media.OpenDir(path)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, dir.Close()) }()
+	to := driveDir{dir: dir}
+	for _, name := range slices.Sorted(maps.Keys(r.d.small)) {
+		m := r.Remedy(name)
+		if m.From == "" && path == r.Dir || m.Lost != "" || m.Open() {
+			continue
+		}
+		if !to.holds(ctx, seal.FileOf(name, r.d.small[name])) && ctx.Err() == nil {
+			return to.damage(name, "was written, and the drive holds other bytes: it is failing", nil)
+		}
+	}
+	return ctx.Err()
 }
 
 func isDerived(name string) bool {

@@ -292,6 +292,74 @@ func TestLostAlone(t *testing.T) {
 	}
 }
 
+// TestAgreedParity: how parity goes across is what most drives say that are of the seal of the bundle, not what the first
+// one says.
+func TestAgreedParity(t *testing.T) {
+	t.Parallel()
+	s := newSeveral(t, false)
+	ours, err := seal.ParseParity(s.protectAcross(t, s.copies(t), ParityRatio{Parity: 1, Data: 2})[0][seal.ParityName])
+	if err != nil {
+		t.Fatal(err)
+	}
+	foreign := ours
+	foreign.Seal = seal.Sum(nil)
+	for name, c := range map[string]struct {
+		parity []*seal.Parity // of drives 1, 2 and 3
+		last   bool           // drive 3 has the seal
+		odd    []int
+	}{
+		"of another seal":    {[]*seal.Parity{&foreign, &ours, nil}, true, []int{1}},
+		"most of one":        {[]*seal.Parity{&foreign, &foreign, &ours}, true, []int{1, 2}},
+		"without the seal":   {[]*seal.Parity{&foreign, &ours, &ours}, false, []int{1}},
+		"nothing says which": {[]*seal.Parity{&foreign, &ours, nil}, false, []int{1, 2}},
+	} {
+		drives := map[int]*driveDir{}
+		for i, p := range c.parity {
+			drives[i+1] = &driveDir{drive: seal.Drive{Drive: i + 1, Of: 3}, parity: p}
+		}
+		if c.last {
+			drives[3].bundle.Bundle, drives[3].finger = s.id, s.finger
+		}
+		if a := acrossOf(drives); (a == nil) != (len(c.odd) == 2 && !c.last) || a != nil && a.parity.Seal != ours.Seal {
+			t.Errorf("%s: taken was %+v", name, a)
+		}
+		findOddParity(sortedDrives(drives))
+		for n, d := range drives {
+			if slices.Contains(c.odd, n) != (len(d.faults) > 0) {
+				t.Errorf("%s: drive %d: %v", name, n, d.faults)
+			}
+		}
+	}
+}
+
+// TestConfirmNewDrive: what was written for a drive that is made anew is compared with what it must be: another drive of
+// the bundle, which is whole by its own seal, is not taken for it.
+func TestConfirmNewDrive(t *testing.T) {
+	t.Parallel()
+	s := newSeveral(t, false)
+	dirs := s.copies(t)
+	s.protectAcross(t, dirs, ParityRatio{Parity: 1, Data: 2})
+	set, err := FindRepairs(context.Background(), dirs[1:], Wanted{}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := set.Target()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		dir  string
+		want bool
+	}{{dirs[0], true}, {dirs[1], false}} {
+		if err := r.confirm(context.Background(), c.dir); (err == nil) != c.want {
+			t.Errorf("%s: %v", c.dir, err)
+		}
+	}
+	if err := set.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
 // TestOtherLineEnds: a copy has changed the line ends of all text files of a drive, copies of other drives' files among
 // them: that is no damage, and repair undoes it.
 func TestOtherLineEnds(t *testing.T) {

@@ -14,6 +14,19 @@ import (
 	"github.com/satchel-airgap/satchel/oci/text"
 )
 
+// Place is the directory that is written where a person names to: in the root of a mount one of its own, satchel-<id>,
+// as pack makes it; else to itself.
+func (r *Repair) Place(to string) (string, error) {
+	root, err := media.IsMountRoot(to)
+	switch {
+	case errors.Is(err, fs.ErrNotExist): // it will be made
+		return to, nil
+	case err != nil || !root:
+		return to, err
+	}
+	return filepath.Join(to, dirPrefix+r.Bundle), nil
+}
+
 // Into writes the bundle, repaired, into the directory to, and leaves the damaged one as it is. What
 // an earlier run has written there is kept. The directory is made if it is not there; a file in
 // it that is not as the repaired bundle has it is never written over: that is refused. Errors: those of [Repair.InPlace].
@@ -72,7 +85,7 @@ func (r *Repair) openTarget(ctx context.Context, path string) (dst *driveDir, un
 			others = append(others, f.Name)
 		}
 	}
-	others = slices.DeleteFunc(others, func(name string) bool { return name == seal.CopyDir || name == "lost+found" })
+	others = slices.DeleteFunc(others, func(name string) bool { return name == seal.CopyDir || isIgnored(name) })
 	if err == nil && len(others) > 0 {
 		err = &RefusedError{Dir: path, Reason: "it has other files than those of a bundle: " + text.Some(others, 3), hint: "name an empty directory, or one that is not there yet"}
 	}
@@ -133,7 +146,7 @@ func (r *Repair) sameTarget(ctx context.Context, to *driveDir) error {
 			return err
 		}
 		for _, f := range files {
-			if strings.HasSuffix(f.Name, media.TempSuffix) {
+			if strings.HasSuffix(f.Name, media.TempSuffix) || isIgnored(f.Name) {
 				continue
 			}
 			same, err := r.sameFile(ctx, to, inSub(sub, f.Name))

@@ -285,7 +285,7 @@ func (r *Repair) named(err error) error {
 }
 
 // Target is the drive that is written into another directory: the one that is not here, or else the only
-// one that is damaged, or the only one there is. Errors: *[RefusedError].
+// one that is damaged, or the only one there is. Errors: *[TargetError]; *[RefusedError] where nothing is to be done.
 func (s *RepairSet) Target() (*Repair, error) {
 	if len(s.Away) > 0 {
 		return s.Away[0], nil
@@ -301,14 +301,32 @@ func (s *RepairSet) Target() (*Repair, error) {
 	case len(s.Drives) == 1 && len(s.Lost) == 0, len(s.Drives) == 1 && s.Drives[0].Drive.Of > 0:
 		return s.Drives[0], nil
 	case len(s.Lost) > 0 && len(damaged) != 1:
-		return nil, &RefusedError{Dir: s.Drives[0].Dir, Reason: s.Lost[0].String() + " cannot be made anew: " + s.Lost[0].Why, hint: "take another copy of that drive, or pack again"}
+		return nil, &TargetError{Bundle: s.Bundle, Why: s.Lost[0].String() + " cannot be made anew: " + s.Lost[0].Why, hint: "take another copy of that drive, or pack again"}
 	case len(damaged) == 0:
 		return nil, &RefusedError{Dir: s.Drives[0].Dir, Reason: "no drive is lost, and none is damaged", hint: "nothing is to be done; to make another copy of a drive, take satchel copy"}
 	case len(damaged) > 1:
-		return nil, &RefusedError{Dir: s.Drives[0].Dir, Reason: "several drives are damaged: " + strings.Join(names, ", "), hint: "--to takes one drive: repair the others in place first"}
+		return nil, &TargetError{Bundle: s.Bundle, Why: "several drives are damaged: " + strings.Join(names, ", "), hint: "repair all of them in place; or write one into another directory by naming its directory alone, where it has parity of its own"}
 	}
 	return damaged[0], nil
 }
+
+// TargetError says that no drive of a damaged bundle can be written into another directory.
+type TargetError struct {
+	Bundle string
+	Why    string
+
+	hint string
+}
+
+func (e *TargetError) Error() string {
+	return fmt.Sprintf("bundle %s is damaged still, and nothing was written: %s", e.Bundle, e.Why)
+}
+
+// Hint says what to do now.
+func (e *TargetError) Hint() string { return e.hint }
+
+// Permanent is true: the same drives give the same answer.
+func (e *TargetError) Permanent() bool { return true }
 
 // Damaged reports whether something is at fault on the drives that are here.
 func (s *RepairSet) Damaged() bool {

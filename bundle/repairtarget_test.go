@@ -2,12 +2,15 @@ package bundle
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/satchel-airgap/satchel/bundle/internal/seal"
 )
 
 // TestRepairIntoOthers keeps what is in the directory for the repaired bundle: another bundle
@@ -67,6 +70,70 @@ func TestRepairUnfinished(t *testing.T) {
 	s.put(t, "README.txt", []byte("rubbish"))
 	if r, err := s.repair(t, "", Wanted{}); !isA[*ParityError](err) || len(r.Faults) != 1 {
 		t.Errorf("%v, %+v", err, r)
+	}
+}
+
+// TestUnnamedParity: a parity file of an adding that was interrupted is damaged. Nobody has looked at it yet, and a
+// segment is rebuilt from the others.
+func TestUnnamedParity(t *testing.T) {
+	t.Parallel()
+	s := newSealed(t, false)
+	before := maps.Clone(s.whole)
+	s.protect(t, "2/3")
+	p, err := seal.ParseParity(s.whole[seal.ParityName])
+	if err != nil {
+		t.Fatal(err)
+	}
+	segment := p.Groups[0].Data[1].Name
+	for _, f := range p.Groups[0].Parity {
+		s.restore(t)
+		for _, name := range []string{"extras.json", "copy/extras.json", "README.txt", "SHA256SUMS"} {
+			s.put(t, name, before[name])
+		}
+		body := slices.Clone(s.whole[f.Name])
+		for i := 16 << 10; i < len(body)-16<<10; i++ { // its tables stay
+			body[i] ^= 1
+		}
+		s.put(t, f.Name, body)
+		s.gone(t, segment)
+		if r, err := s.repair(t, "", Wanted{}); !isA[*ParityError](err) || r.Remedy(segment).From != "parity" {
+			t.Errorf("%s: %v, %+v", f.Name, err, r.Remedies)
+		}
+		if got := files(t, s.drive)[segment]; string(got) != string(s.whole[segment]) {
+			t.Errorf("%s: the segment is not what it was", f.Name)
+		}
+	}
+}
+
+// TestRepairIntoRoot: in the root of a drive the repaired bundle gets a directory of its own, as pack makes it, and in any
+// directory what systems put there is no matter.
+func TestRepairIntoRoot(t *testing.T) {
+	t.Parallel()
+	s := newSealed(t, false)
+	root, _ := tmpfs(t, "64m")
+	other := filepath.Join(t.TempDir(), "other")
+	for _, to := range []string{root, other} {
+		systems := map[string][]byte{"System Volume Information/x": {1}, "lost+found/y": {1}, "Thumbs.db": {1}}
+		write(t, to, systems)
+		r, err := FindRepair(context.Background(), s.drive, Wanted{}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		at, err := r.Place(to)
+		for range 2 { // the second run finds what the first one wrote
+			err = errors.Join(err, r.Into(context.Background(), at, nil))
+		}
+		if err = errors.Join(err, r.Close()); err != nil {
+			t.Fatal(err)
+		}
+		want := maps.Clone(systems)
+		for name, body := range s.whole {
+			if to == root {
+				name = dirPrefix + s.id(t) + "/" + name
+			}
+			want[name] = body
+		}
+		same(t, to, want)
 	}
 }
 

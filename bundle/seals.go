@@ -116,7 +116,7 @@ func readSeals(p location, want Wanted) (s *seals, err error) {
 		return nil, &UnfinishedError{Dir: p.dir}
 	}
 	return readSealsBy(p, func(s *seals) error {
-		body, err := s.readFile(seal.BundleName, seal.MaxSize)
+		body, err := s.readSeal(seal.BundleName)
 		if err == nil && want.Expect != "" && seal.Sum(body) != string(want.Expect) {
 			return &FingerprintError{Want: want.Expect, Got: Fingerprint(seal.Sum(body))}
 		}
@@ -153,7 +153,7 @@ func readSealsBy(p location, readSeal func(*seals) error) (*seals, error) {
 
 // readDrive reads the drive seal of the last drive.
 func (s *driveDir) readDrive() error {
-	body, err := s.readFile(seal.DriveName, seal.MaxSize)
+	body, err := s.readSeal(seal.DriveName)
 	if errors.Is(err, fs.ErrNotExist) {
 		return s.damage(seal.DriveName, "is missing", nil)
 	}

@@ -23,6 +23,18 @@ type pulled struct {
 	errno fuse.Status
 	away  atomic.Bool
 	left  atomic.Int64 // bytes that may still be read or written; 0 is no limit
+
+	catch atomic.Bool   // the next file that is read is bad
+	bad   atomic.Uint64 // the node of a file that cannot be read, though the drive is there
+}
+
+// spoil has reads of a file fail from now on, until another one takes its place.
+func (p *pulled) spoil(t testing.TB, file string) {
+	t.Helper()
+	p.catch.Store(true)
+	if _, err := os.ReadFile(file); err == nil || p.catch.Load() {
+		t.Fatalf("%s can be read still", file)
+	}
 }
 
 // fuseDrive mounts the world's drive as such a file system.
@@ -110,6 +122,12 @@ func (p *pulled) Create(c <-chan struct{}, in *fuse.CreateIn, name string, out *
 func (p *pulled) Read(c <-chan struct{}, in *fuse.ReadIn, buf []byte) (fuse.ReadResult, fuse.Status) {
 	if s := p.ok(len(buf)); !s.Ok() {
 		return nil, s
+	}
+	if p.catch.CompareAndSwap(true, false) {
+		p.bad.Store(in.NodeId)
+	}
+	if in.NodeId == p.bad.Load() {
+		return nil, fuse.EIO
 	}
 	return p.RawFileSystem.Read(c, in, buf)
 }

@@ -258,6 +258,26 @@ func TestRepairPulled(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	r.readErrors(drive, behind)
+}
+
+// readErrors has the drive not give one seal, which is damage and not a drive that is away: verify takes the second copy,
+// and repair writes the seal again.
+func (r *repairs) readErrors(drive *pulled, behind string) {
+	r.t.Helper()
+	whole, dir := r.ways["repair of drives"].want, filepath.Join(r.drive, "bundle")
+	whole.put(r.t, filepath.Join(behind, "bundle"))
+	for _, name := range []string{"drive-01/drive.json", "drive-02/drive.json", "drive-02/bundle.json", "drive-01/extras.json"} {
+		sub, file := filepath.Split(name)
+		drive.spoil(r.t, filepath.Join(dir, name))
+		for _, args := range [][]string{{"verify", dir}, {"verify", filepath.Join(dir, sub)}, {"repair", dir}} {
+			if got := r.run(args...).want(exitDamaged); !strings.Contains(got.stdout, file+" cannot be read") || !strings.Contains(got.stdout, "repairable   ") {
+				r.t.Errorf("%s, %v: %s%s", name, args, got.stdout, got.stderr)
+			}
+		}
+		r.run("repair", "--yes", dir).want(exitOK)
+		whole.wants(r.t, filepath.Join(behind, "bundle"))
+	}
 }
 
 // TestKillSupplement kills repair --from-source once a segment is written: the same command resumes, and the

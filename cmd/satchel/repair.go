@@ -297,6 +297,9 @@ func (rep *repairReport) took(set *bundle.RepairSet) {
 // repairInto writes one drive, or the bundle of one, into another directory.
 func (a *app) repairInto(ctx context.Context, to string, set *bundle.RepairSet, rep *repairReport) error {
 	r, err := set.Target()
+	if err == nil {
+		to, err = r.Place(to)
+	}
 	if err != nil {
 		return err
 	}
@@ -318,7 +321,47 @@ func (a *app) repairInto(ctx context.Context, to string, set *bundle.RepairSet, 
 			one.Remedies = remedies(lostOf(r))
 		}
 	}
-	return errors.Join(err, bundle.Release(to))
+	err = errors.Join(err, bundle.Release(to))
+	if err == nil {
+		err = leftOf(set, r)
+	}
+	return err
+}
+
+// leftOf is what is wrong still with a bundle of which one drive was written into another directory.
+func leftOf(set *bundle.RepairSet, done *bundle.Repair) (err error) {
+	for _, r := range set.Drives {
+		if r != done && len(r.Remedies) > 0 {
+			err = errors.Join(err, &otherDamagedError{r.Drive, &bundle.DamageError{Dir: r.Dir, Faults: r.Faults}})
+		}
+	}
+	if len(set.Drives) == 1 { // the others were not named
+		return err
+	}
+	left := *set
+	left.Away = slices.DeleteFunc(slices.Clone(set.Away), func(r *bundle.Repair) bool { return r == done })
+	if len(left.Away)+len(left.Lost) > 0 {
+		err = errors.Join(err, notHere(&left))
+	}
+	return err
+}
+
+// otherDamagedError is of a drive that stays damaged, because another one was written elsewhere.
+type otherDamagedError struct {
+	drive bundle.DriveLabel
+	*bundle.DamageError
+}
+
+func (e *otherDamagedError) Error() string {
+	return fmt.Sprintf("%s, in %s, is damaged still: %s, such as %s", e.drive, e.Dir, text.Count(len(e.Faults), "fault", "faults"), e.Faults[0])
+}
+
+// Unwrap is the damage.
+func (e *otherDamagedError) Unwrap() error { return e.DamageError }
+
+// Hint says what to do now.
+func (e *otherDamagedError) Hint() string {
+	return "--to writes one drive: name all drives that are there now, without --to (satchel repair)"
 }
 
 // lostOf gives the files of a drive that cannot be rebuilt, those too that may be with drives that are not here.
