@@ -23,6 +23,7 @@ const ProbeName = "satchel-probe"
 // as long as a bundle's, by writing a small file and removing it.
 func (d *Dir) Probe() error {
 	if err := d.WriteFile(ProbeName, []byte("satchel\n")); err != nil {
+		_ = d.root.Remove(ProbeName) // it may have its name already; what went wrong first counts
 		return err
 	}
 	return d.Remove(ProbeName)
