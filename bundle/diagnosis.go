@@ -101,7 +101,7 @@ func (d *diagnosis) judge(faults []Fault) {
 // or from what it follows from.
 func (d *diagnosis) readSmall() {
 	for name, body := range d.bodies {
-		d.twin(name, body, false)
+		d.mustBe(name, body, false)
 		if string(body) == string(d.lent[name]) && !d.hasItself(name) {
 			d.origin[name], d.origin[seal.CopyDir+"/"+name] = fromOthers, fromOthers
 		}
@@ -115,8 +115,11 @@ func (d *diagnosis) readSmall() {
 		bound = append(bound, d.bundle.Index)
 	}
 	for _, f := range bound {
-		if !seal.IsParityFile(f.Name) {
-			d.readTwice(f)
+		if seal.IsParityFile(f.Name) {
+			continue
+		}
+		if body, second, err := d.originalOrSecond(f); err == nil {
+			d.mustBe(f.Name, body, second)
 		}
 	}
 	now, err := d.smallFiles()
@@ -132,7 +135,7 @@ func (d *diagnosis) readSmall() {
 
 // hasItself reports whether the drive has a small file that was lent, or its second copy.
 func (d *diagnosis) hasItself(name string) bool {
-	return slices.ContainsFunc(d.both(name), func(body []byte) bool { return string(body) == string(d.lent[name]) })
+	return slices.ContainsFunc(d.originalAndSecond(name), func(body []byte) bool { return string(body) == string(d.lent[name]) })
 }
 
 // keepDerived takes README.txt and SHA256SUMS as they are, where what they follow from is lost and they are not.
@@ -147,30 +150,12 @@ func (d *diagnosis) keepDerived() {
 	}
 }
 
-// readTwice reads a file that is bound, or its second copy.
-func (d *diagnosis) readTwice(f seal.File) {
-	for _, second := range []bool{false, true} {
-		name := f.Name
-		if second {
-			name = seal.CopyDir + "/" + name
-		}
-		body, err := d.dir.ReadFile(name, maxIndex)
-		if isText(f.Name) {
-			body = unixLines(body)
-		}
-		if err == nil && seal.FileOf(f.Name, body) == f {
-			d.twin(f.Name, body, second)
-			return
-		}
-	}
-}
-
-// twin says what a file and its second copy must be.
-func (d *diagnosis) twin(name string, body []byte, second bool) {
-	twin := seal.CopyDir + "/" + name
-	d.small[name], d.small[twin] = body, body
-	d.origin[name], d.origin[twin] = "its second copy", "its original"
-	if slices.Contains(d.crlf, name) && !second {
+// mustBe notes what a file and its second copy must be. fromSecond says that the bytes are those of the second copy.
+func (d *diagnosis) mustBe(name string, body []byte, fromSecond bool) {
+	second := seal.CopyDir + "/" + name
+	d.small[name], d.small[second] = body, body
+	d.origin[name], d.origin[second] = "its second copy", "its original"
+	if slices.Contains(d.crlf, name) && !fromSecond {
 		d.origin[name] = "itself: its line ends"
 	}
 }

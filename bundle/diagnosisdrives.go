@@ -132,7 +132,7 @@ func (all *drivesDiagnosis) survey(ctx context.Context, a *acrossDrives, progres
 
 const fromOthers = "another drive"
 
-// fill takes small files of which both copies are lost from other drives.
+// fill takes small files of which original and second copy are lost from other drives.
 func (d *diagnosis) fill(a *acrossDrives, number int) {
 	for _, f := range d.files() {
 		if _, ok := d.small[f.Name]; ok || !d.faulty[f.Name] || seal.IsParityFile(f.Name) {
@@ -142,7 +142,7 @@ func (d *diagnosis) fill(a *acrossDrives, number int) {
 			continue
 		}
 		if body, ok := a.find(number, f); ok {
-			d.twin(f.Name, body, false)
+			d.mustBe(f.Name, body, false)
 			d.origin[f.Name], d.origin[seal.CopyDir+"/"+f.Name] = fromOthers, fromOthers
 		}
 	}

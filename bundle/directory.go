@@ -35,7 +35,7 @@ type location struct {
 	copied   bool   // it has the seal's copy
 	renamed  bool   // its files have other names, which a copy has given them
 	copying  bool   // it is a copy that did not come to its end
-	lost     bool   // its seals are lost, both copies: other small files say of which bundle it is
+	lost     bool   // its seals and their second copies are lost: other small files say of which bundle it is
 	unread   error  // of drive.json or bundle.json, which the drive does not give
 	short    string // name of a seal that a copy has cut short: the names of the rest are lost
 }

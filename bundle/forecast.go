@@ -330,7 +330,7 @@ func (r *forecaster) small(inv *oci.Inventory, parts []part) error {
 		if err != nil {
 			return err
 		}
-		s.early = append(s.early, seal.DriveSum{Drive: k + 1, SHA256: seal.Sum(small.twice[seal.DriveName]), Signatures: listFiles(small.signatures)})
+		s.early = append(s.early, seal.DriveSum{Drive: k + 1, SHA256: seal.Sum(small.withSecond[seal.DriveName]), Signatures: listFiles(small.signatures)})
 		r.addSmall(&parts[k], k+1, small)
 	}
 	idx, err := s.index(inv, all)
@@ -345,7 +345,7 @@ func (r *forecaster) small(inv *oci.Inventory, parts []part) error {
 }
 
 func (r *forecaster) addSmall(p *part, number int, small sealedFiles) {
-	for name, body := range small.twice {
+	for name, body := range small.withSecond {
 		if seal.KeyNumber(name) == 0 && name != seal.ExtrasName {
 			r.copied[number] = append(r.copied[number], int64(len(body)))
 		}

@@ -106,7 +106,7 @@ func (a *acrossDrives) copies(number int, name string) (list [][]byte) {
 			if f.Name != want {
 				continue
 			}
-			if body, err := d.bound(f); err == nil {
+			if body, _, err := d.originalOrSecond(f); err == nil {
 				list = append(list, body)
 			}
 		}
@@ -141,7 +141,7 @@ func (a *acrossDrives) same(name string) (list [][]byte) {
 			if f.Name != name || seal.IsParityFile(name) {
 				continue
 			}
-			if body, err := d.bound(f); err == nil {
+			if body, _, err := d.originalOrSecond(f); err == nil {
 				list = append(list, body)
 			}
 		}
@@ -185,7 +185,7 @@ func (a *acrossDrives) anew(number int) (*diagnosis, error) {
 	if number == a.of {
 		s.bundle, s.finger, s.bodies[seal.BundleName] = b, Fingerprint(seal.Sum(body)), body
 	}
-	all, twice, err := a.smallOf(s, b)
+	all, withSecond, err := a.smallOf(s, b)
 	if err != nil {
 		return nil, err
 	}
@@ -196,7 +196,7 @@ func (a *acrossDrives) anew(number int) (*diagnosis, error) {
 	if err != nil {
 		return nil, err
 	}
-	twice[seal.ExtrasName], s.bodies[seal.ExtrasName] = f.extras, f.extras
+	withSecond[seal.ExtrasName], s.bodies[seal.ExtrasName] = f.extras, f.extras
 	var faults []Fault
 	for _, f := range f.all {
 		faults = append(faults, Fault{f.Name, "is on the drive that is lost"})
@@ -204,7 +204,7 @@ func (a *acrossDrives) anew(number int) (*diagnosis, error) {
 	s.faults = faults
 	d := newDiagnosis(s, faults)
 	const from = "copies on the other drives"
-	for name, body := range twice {
+	for name, body := range withSecond {
 		d.small[name], d.small[seal.CopyDir+"/"+name] = body, body
 		d.origin[name], d.origin[seal.CopyDir+"/"+name] = from, from
 	}
@@ -214,10 +214,10 @@ func (a *acrossDrives) anew(number int) (*diagnosis, error) {
 }
 
 // smallOf collects the small files of a drive that is not here: of what all depends on, and the
-// bytes of those that stand twice.
-func (a *acrossDrives) smallOf(s *driveDir, b seal.Bundle) (all smallFiles, twice map[string][]byte, err error) {
+// bytes of those that have a second copy.
+func (a *acrossDrives) smallOf(s *driveDir, b seal.Bundle) (all smallFiles, withSecond map[string][]byte, err error) {
 	number, one := s.drive.Drive, sortedDrives(a.drives)[0]
-	twice = map[string][]byte{seal.DriveName: s.bodies[seal.DriveName], seal.ParityName: a.body}
+	withSecond = map[string][]byte{seal.DriveName: s.bodies[seal.DriveName], seal.ParityName: a.body}
 	all = smallFiles{
 		bundle: b.Bundle, text: s.drive.Readme, driveSum: s.ownSum(), drive: number, of: a.of, segments: s.drive.Files, keys: map[string][]byte{}, signatures: map[string][]byte{},
 		sealed: []seal.File{seal.FileOf(seal.DriveName, s.bodies[seal.DriveName])}, packedBy: one.extras.PackedBy, plain: b.Has(seal.Plain),
@@ -231,7 +231,7 @@ func (a *acrossDrives) smallOf(s *driveDir, b seal.Bundle) (all smallFiles, twic
 	if s.isLast() {
 		all.finger, all.text, all.sparse = s.finger, b.Readme, b.Has(seal.Baseline)
 		all.sealed = append(all.sealed, b.Index, seal.FileOf(seal.BundleName, s.bodies[seal.BundleName]))
-		twice[seal.BundleName] = s.bodies[seal.BundleName]
+		withSecond[seal.BundleName] = s.bodies[seal.BundleName]
 		bound = append(bound, b.Index)
 	}
 	for _, f := range bound {
@@ -239,29 +239,29 @@ func (a *acrossDrives) smallOf(s *driveDir, b seal.Bundle) (all smallFiles, twic
 		if !ok {
 			return all, nil, fmt.Errorf("all copies of its %s are lost", f.Name)
 		}
-		if twice[f.Name] = body; seal.IsSignature(f.Name) && !s.isLast() {
+		if withSecond[f.Name] = body; seal.IsSignature(f.Name) && !s.isLast() {
 			all.signatures[f.Name] = body
 		} else if seal.IsSignature(f.Name) {
 			all.sealed = append(all.sealed, f)
 		}
 	}
-	a.addOthers(s, &all, twice)
-	for name, body := range twice {
+	a.addOthers(s, &all, withSecond)
+	for name, body := range withSecond {
 		if seal.KeyNumber(name) > 0 {
 			all.keys[name] = body
 		}
 	}
-	return all.withParity(a.parity, a.body, all.others), twice, nil
+	return all.withParity(a.parity, a.body, all.others), withSecond, nil
 }
 
 // addOthers adds what a drive that is not here has besides: the key files, copies of the small files of
 // other drives, and, if it is the last one, signatures of bundle.json.
-func (a *acrossDrives) addOthers(s *driveDir, all *smallFiles, twice map[string][]byte) {
+func (a *acrossDrives) addOthers(s *driveDir, all *smallFiles, withSecond map[string][]byte) {
 	number := s.drive.Drive
 	add := func(of int, name string, body []byte) {
 		other := seal.OtherName(of, name)
-		if _, ok := twice[other]; !ok && of != number {
-			twice[other], all.others = body, append(all.others, seal.FileOf(other, body))
+		if _, ok := withSecond[other]; !ok && of != number {
+			withSecond[other], all.others = body, append(all.others, seal.FileOf(other, body))
 		}
 	}
 	for _, d := range sortedDrives(a.drives) {
@@ -276,15 +276,15 @@ func (a *acrossDrives) addOthers(s *driveDir, all *smallFiles, twice map[string]
 			if !ok && !key && !signature && f.Name != seal.IndexOf(all.plain) {
 				continue
 			}
-			body, err := d.bound(f)
+			body, _, err := d.originalOrSecond(f)
 			if err != nil {
 				continue // another drive may have it
 			}
 			switch of, _, _ := seal.ParseSignature(name); {
 			case key:
-				twice[f.Name] = body
+				withSecond[f.Name] = body
 			case ok && other == number && of == seal.BundleName:
-				twice[name], all.signatures[name] = body, body
+				withSecond[name], all.signatures[name] = body, body
 			case ok:
 				add(other, name, body)
 			default:

@@ -9,7 +9,6 @@ import (
 	"slices"
 
 	"github.com/satchel-airgap/satchel/bundle/internal/journal"
-	"github.com/satchel-airgap/satchel/bundle/internal/keys"
 	"github.com/satchel-airgap/satchel/bundle/internal/parity"
 	"github.com/satchel-airgap/satchel/bundle/internal/seal"
 	"github.com/satchel-airgap/satchel/oci/text"
@@ -264,7 +263,7 @@ func (s *seals) smallOfEach() (map[int][]namedBody, error) {
 			}
 		}
 		for _, f := range list {
-			body, err := d.bound(f)
+			body, _, err := d.originalOrSecond(f)
 			if err != nil {
 				return nil, d.blame(err)
 			}
@@ -277,18 +276,4 @@ func (s *seals) smallOfEach() (map[int][]namedBody, error) {
 		}
 	}
 	return each, nil
-}
-
-// bound reads a small file that a seal or extras.json names, or its second copy.
-func (s *driveDir) bound(f seal.File) ([]byte, error) {
-	for _, name := range []string{f.Name, seal.CopyDir + "/" + f.Name} {
-		body, err := s.dir.ReadFile(name, maxIndex)
-		if isText(f.Name) {
-			body = unixLines(body)
-		}
-		if err == nil && seal.FileOf(f.Name, body) == f {
-			return body, nil
-		}
-	}
-	return nil, &keys.FileError{Name: f.Name, Why: "and its copy are damaged"}
 }

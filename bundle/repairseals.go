@@ -81,7 +81,7 @@ func (s *seals) chooseSeals(p location, want Wanted, of *seal.Bundle) error {
 // ofOtherSeal reports whether extras.json agrees with its files, and is of another seal than the one
 // that is there.
 func (s *driveDir) ofOtherSeal() bool {
-	return slices.ContainsFunc(s.both(seal.ExtrasName), func(body []byte) bool {
+	return slices.ContainsFunc(s.originalAndSecond(seal.ExtrasName), func(body []byte) bool {
 		e, err := seal.ParseExtras(body)
 		return err == nil && e.Bundle == s.drive.Bundle && e.Seal != "" && e.Seal != string(s.finger) && s.disagreement(e) == 0
 	})
@@ -89,7 +89,7 @@ func (s *driveDir) ofOtherSeal() bool {
 
 // hadSeal reports whether extras.json is of a seal, which is not there.
 func (s *driveDir) hadSeal() bool {
-	return slices.ContainsFunc(s.both(seal.ExtrasName), func(body []byte) bool {
+	return slices.ContainsFunc(s.originalAndSecond(seal.ExtrasName), func(body []byte) bool {
 		e, err := seal.ParseExtras(body)
 		return err == nil && e.Seal != ""
 	})
@@ -143,7 +143,7 @@ func (s *seals) chooseEarlier(p location, want Wanted, of *seal.Bundle) error {
 			continue
 		}
 		n := 0
-		for _, extras := range s.both(seal.ExtrasName) {
+		for _, extras := range s.originalAndSecond(seal.ExtrasName) {
 			if e, err := seal.ParseExtras(extras); err == nil && e.Drive == seal.Sum(body) {
 				n++
 			}
@@ -170,8 +170,8 @@ func (s *seals) chooseEarlier(p location, want Wanted, of *seal.Bundle) error {
 	return nil
 }
 
-// both gives a small file and its second copy, as far as they can be read.
-func (s *driveDir) both(name string) (list [][]byte) {
+// originalAndSecond gives a small file and its second copy, as far as they can be read.
+func (s *driveDir) originalAndSecond(name string) (list [][]byte) {
 	for _, name := range []string{name, seal.CopyDir + "/" + name} {
 		if body, err := s.dir.ReadFile(name, seal.MaxSize); err == nil {
 			if isText(name) {
@@ -189,7 +189,7 @@ func (s *driveDir) candidates(name string) [][]byte {
 	if body, ok := s.lent[name]; ok {
 		return [][]byte{body}
 	}
-	return s.both(name)
+	return s.originalAndSecond(name)
 }
 
 // chooseBundle takes bundle.json or its second copy: the one with the fingerprint that is asked
@@ -233,9 +233,9 @@ func (s *seals) chooseBundle(want Wanted) ([]byte, error) {
 // the original where that is the same of both, as it is when a rekey was interrupted. One that does
 // not agree with its files counts only if its copy or SHA256SUMS has it too: it may be what is wrong.
 func (s *seals) chooseExtras() error {
-	wrong, both := 0, s.both(seal.ExtrasName)
+	wrong, list := 0, s.originalAndSecond(seal.ExtrasName)
 	var wrongs []seal.Extras
-	for _, body := range both {
+	for _, body := range list {
 		extras, err := seal.ParseExtras(body)
 		if needs := asNeeds(s.dir.Path(), err); needs != nil {
 			return needs
@@ -244,8 +244,8 @@ func (s *seals) chooseExtras() error {
 			continue
 		}
 		n, listed := s.disagreement(extras), s.listed(seal.ExtrasName, body)
-		if twice := len(both) == 2 && string(both[0]) == string(both[1]); n > 0 && !listed {
-			if wrongs = append(wrongs, extras); !twice {
+		if same := len(list) == 2 && string(list[0]) == string(list[1]); n > 0 && !listed {
+			if wrongs = append(wrongs, extras); !same {
 				continue
 			}
 		}
@@ -275,7 +275,7 @@ func (s *seals) chooseExtras() error {
 // has.
 func (s *driveDir) extrasAnew(extras seal.Extras) ([]byte, bool) {
 	files := map[string]seal.File{}
-	for _, body := range s.both(seal.ParityName) {
+	for _, body := range s.originalAndSecond(seal.ParityName) {
 		if p, err := seal.ParseParity(body); err == nil {
 			for _, f := range p.Files() {
 				files[f.Name] = f
@@ -288,7 +288,7 @@ func (s *driveDir) extrasAnew(extras seal.Extras) ([]byte, bool) {
 			extras.Files[i] = right
 			continue
 		}
-		list := s.both(f.Name)
+		list := s.originalAndSecond(f.Name)
 		if len(list) > 0 && !slices.ContainsFunc(list, func(body []byte) bool { return seal.FileOf(f.Name, body) == f }) {
 			extras.Files[i] = seal.FileOf(f.Name, list[0])
 		}
@@ -300,7 +300,7 @@ func (s *driveDir) extrasAnew(extras seal.Extras) ([]byte, bool) {
 // disagreement counts the files that are not what an extras.json says of them.
 func (s *driveDir) disagreement(extras seal.Extras) (n int) {
 	var parity map[seal.File]bool // as parity.json has them, if that is what it must be
-	for _, body := range s.both(seal.ParityName) {
+	for _, body := range s.originalAndSecond(seal.ParityName) {
 		if p, err := seal.ParseParity(body); err == nil && slices.Contains(extras.Files, seal.FileOf(seal.ParityName, body)) {
 			parity = map[seal.File]bool{}
 			for _, f := range p.Files() {
@@ -311,7 +311,7 @@ func (s *driveDir) disagreement(extras seal.Extras) (n int) {
 	for _, f := range extras.Files {
 		ok := true
 		if !seal.IsParityFile(f.Name) {
-			ok = slices.ContainsFunc(s.both(f.Name), func(body []byte) bool { return seal.FileOf(f.Name, body) == f })
+			ok = slices.ContainsFunc(s.originalAndSecond(f.Name), func(body []byte) bool { return seal.FileOf(f.Name, body) == f })
 		} else if parity != nil {
 			ok = parity[f]
 		}
@@ -330,12 +330,12 @@ func (s *driveDir) listed(name string, body []byte) bool {
 
 // agreement counts the small files that are what a bundle.json says of them, or say so of it.
 func (s *seals) agreement(b seal.Bundle, body []byte) (n int) {
-	for _, drive := range s.both(seal.DriveName) {
+	for _, drive := range s.originalAndSecond(seal.DriveName) {
 		if len(b.Drives) > 0 && seal.Sum(drive) == b.Drives[len(b.Drives)-1].SHA256 {
 			n++
 		}
 	}
-	for _, extras := range s.both(seal.ExtrasName) {
+	for _, extras := range s.originalAndSecond(seal.ExtrasName) {
 		if e, err := seal.ParseExtras(extras); err == nil && e.Bundle == b.Bundle && e.Seal == seal.Sum(body) {
 			n++
 		}

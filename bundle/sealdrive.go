@@ -32,11 +32,11 @@ func (s sealing) driveFiles(ctx context.Context, number int, segs []journal.Segm
 			return f, err
 		}
 	}
-	f = sealedFiles{twice: map[string][]byte{}, signatures: sigs}
-	maps.Copy(f.twice, s.begin.KeyFiles)
+	f = sealedFiles{withSecond: map[string][]byte{}, signatures: sigs}
+	maps.Copy(f.withSecond, s.begin.KeyFiles)
 	f.derived, err = all.derive()
-	maps.Copy(f.twice, sigs)
-	f.twice[seal.DriveName], f.twice[seal.ExtrasName] = body, f.derived.extras
+	maps.Copy(f.withSecond, sigs)
+	f.withSecond[seal.DriveName], f.withSecond[seal.ExtrasName] = body, f.derived.extras
 	return f, err
 }
 
@@ -113,7 +113,7 @@ func (t *target) bound(w *Writer) (list []seal.File) {
 	if t.files == nil {
 		return list
 	}
-	for name, body := range t.files.twice {
+	for name, body := range t.files.withSecond {
 		list = append(list, seal.FileOf(name, body), copyOf(seal.FileOf(name, body)))
 	}
 	return append(list, seal.FileOf(seal.ReadmeName, t.files.derived.readme), seal.FileOf(seal.SumsName, t.files.derived.sums))
@@ -144,7 +144,7 @@ func (w *Writer) ReleaseDrive(number int) error {
 	if err := Release(dir); err != nil {
 		return t.named(err)
 	}
-	done := journal.DriveDone{Drive: number, SHA256: seal.Sum(t.files.twice[seal.DriveName])}
+	done := journal.DriveDone{Drive: number, SHA256: seal.Sum(t.files.withSecond[seal.DriveName])}
 	for _, f := range listFiles(t.files.signatures) {
 		done.Signatures = append(done.Signatures, journal.File(f))
 	}

@@ -162,7 +162,7 @@ func (w *Writer) writeSeals(ctx context.Context, idx []byte, segs []journal.Segm
 // sealedFiles are the small files of a bundle that is being sealed.
 type sealedFiles struct {
 	finger     Fingerprint
-	twice      map[string][]byte // what copies are made of: all but README.txt and SHA256SUMS
+	withSecond map[string][]byte // that get a second copy: all but README.txt and SHA256SUMS
 	signatures map[string][]byte // those among them that are signatures
 	derived    derivedFiles
 }
@@ -197,12 +197,12 @@ func (s sealing) files(ctx context.Context, idx []byte, segs []journal.Segment, 
 			return f, fmt.Errorf("read the header of the index: %w", err)
 		}
 	}
-	f = sealedFiles{finger: all.finger, twice: map[string][]byte{}, signatures: maps.Clone(driveSigs)}
-	maps.Copy(f.twice, s.begin.KeyFiles)
+	f = sealedFiles{finger: all.finger, withSecond: map[string][]byte{}, signatures: maps.Clone(driveSigs)}
+	maps.Copy(f.withSecond, s.begin.KeyFiles)
 	f.derived, err = all.derive()
 	maps.Copy(f.signatures, bundleSigs)
-	maps.Copy(f.twice, f.signatures)
-	f.twice[indexName], f.twice[seal.DriveName], f.twice[seal.BundleName], f.twice[seal.ExtrasName] = idx, driveBody, bundleBody, f.derived.extras
+	maps.Copy(f.withSecond, f.signatures)
+	f.withSecond[indexName], f.withSecond[seal.DriveName], f.withSecond[seal.BundleName], f.withSecond[seal.ExtrasName] = idx, driveBody, bundleBody, f.derived.extras
 	return f, err
 }
 
@@ -249,10 +249,10 @@ func (t *target) writeSmall(f sealedFiles, last string) error {
 	}
 	var files []namedBody
 	if last != seal.DriveName {
-		files = append(files, namedBody{seal.DriveName, f.twice[seal.DriveName]})
+		files = append(files, namedBody{seal.DriveName, f.withSecond[seal.DriveName]})
 	}
-	files = append(files, namedBody{seal.ExtrasName, f.twice[seal.ExtrasName]}, namedBody{seal.ReadmeName, f.derived.readme}, namedBody{seal.SumsName, f.derived.sums})
-	for name, body := range f.twice {
+	files = append(files, namedBody{seal.ExtrasName, f.withSecond[seal.ExtrasName]}, namedBody{seal.ReadmeName, f.derived.readme}, namedBody{seal.SumsName, f.derived.sums})
+	for name, body := range f.withSecond {
 		if name != last {
 			files = append(files, namedBody{seal.CopyDir + "/" + name, body})
 		}
@@ -261,7 +261,7 @@ func (t *target) writeSmall(f sealedFiles, last string) error {
 		files = append(files, namedBody{name, body})
 	}
 	// The copy of the seal comes when all that it binds is durable: it is as good as the seal.
-	files = append(files, namedBody{seal.CopyDir + "/" + last, f.twice[last]}, namedBody{last, f.twice[last]})
+	files = append(files, namedBody{seal.CopyDir + "/" + last, f.withSecond[last]}, namedBody{last, f.withSecond[last]})
 	for _, f := range files {
 		if err := t.dir.WriteFile(f.name, f.body); err != nil {
 			return t.named(err)

@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"slices"
 
+	"github.com/satchel-airgap/satchel/bundle/internal/keys"
 	"github.com/satchel-airgap/satchel/bundle/internal/seal"
 )
 
@@ -61,4 +62,23 @@ func (s *driveDir) extrasAgree() bool {
 		}
 	}
 	return true
+}
+
+// originalOrSecond reads a small file that a seal or extras.json names, or its second copy where the original is not as it
+// was, which second says.
+func (s *driveDir) originalOrSecond(f seal.File) (body []byte, second bool, err error) {
+	for _, second := range []bool{false, true} {
+		name := f.Name
+		if second {
+			name = seal.CopyDir + "/" + name
+		}
+		body, err := s.dir.ReadFile(name, maxIndex)
+		if isText(f.Name) {
+			body = unixLines(body)
+		}
+		if err == nil && seal.FileOf(f.Name, body) == f {
+			return body, second, nil
+		}
+	}
+	return nil, false, &keys.FileError{Name: f.Name, Why: "and its second copy are damaged"}
 }

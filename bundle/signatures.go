@@ -50,8 +50,8 @@ func (s *seals) checkTrust(trust *Trust, body []byte) error {
 	if s.second {
 		return failed
 	}
-	twin, terr := s.dir.ReadFile(seal.CopyDir+"/"+seal.BundleName, seal.MaxSize)
-	if terr == nil && string(unixLines(twin)) != string(body) && s.trusts(trust, unixLines(twin)) == nil {
+	second, serr := s.dir.ReadFile(seal.CopyDir+"/"+seal.BundleName, seal.MaxSize)
+	if serr == nil && string(unixLines(second)) != string(body) && s.trusts(trust, unixLines(second)) == nil {
 		return s.damage(seal.BundleName, "has changed: what is signed is its copy", nil)
 	}
 	return failed

@@ -165,14 +165,14 @@ func (v *verification) allKeys(now smallFiles) map[string][]byte {
 	var pending []string
 	for _, name := range v.pending {
 		body, err := v.dir.ReadFile(name, keys.MaxFile)
-		var twin []byte
+		var second []byte
 		if err == nil {
-			twin, err = v.dir.ReadFile(seal.CopyDir+"/"+name, keys.MaxFile)
+			second, err = v.dir.ReadFile(seal.CopyDir+"/"+name, keys.MaxFile)
 		}
 		if err == nil {
 			_, err = keys.Inspect(body)
 		}
-		if err != nil || string(body) != string(twin) {
+		if err != nil || string(body) != string(second) {
 			v.fault(name, "is extra: extras.json does not name it")
 			continue
 		}

@@ -174,7 +174,7 @@ func (s *driveDir) smallFiles() (smallFiles, error) {
 			all.others = append(all.others, f)
 			continue
 		}
-		body, err := s.twice(f)
+		body, _, err := s.originalOrSecond(f)
 		if err != nil {
 			return all, err
 		}
@@ -190,20 +190,6 @@ func (s *driveDir) smallFiles() (smallFiles, error) {
 	var err error
 	all.postQuantum, err = s.kind()
 	return all, err
-}
-
-// twice reads a file that extras.json names, or its copy.
-func (s *driveDir) twice(f seal.File) ([]byte, error) {
-	for _, name := range []string{f.Name, seal.CopyDir + "/" + f.Name} {
-		body, err := s.dir.ReadFile(name, keys.MaxFile)
-		if seal.IsSignature(f.Name) {
-			body = unixLines(body)
-		}
-		if err == nil && seal.FileOf(f.Name, body) == f {
-			return body, nil
-		}
-	}
-	return nil, &keys.FileError{Name: f.Name, Why: "and its copy are damaged"}
 }
 
 // kind reads from the header of a file that is encrypted to the bundle key whether that is

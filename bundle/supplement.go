@@ -131,20 +131,31 @@ func mayLose(st *journal.State, lost Lost) error {
 
 // lostSegments gives the names of the segments that are lost.
 func lostSegments(st *journal.State, lost Lost) (map[string]bool, error) {
-	gone, known := map[string]bool{}, map[string]bool{}
+	if foreign := neverHad(st, lost); foreign != nil {
+		return nil, &SupplementError{lost.Bundle, "it never had " + text.Some(foreign, 5), "look at what is lost again: satchel verify --lost FILE lists it"}
+	}
+	gone := map[string]bool{}
 	for lane, segs := range st.Segments {
+		all := slices.Contains(lost.Drives, st.Begin.DriveOf(lane))
 		for _, s := range segs {
-			name := segmentName(s, st.Begin.Plain)
-			known[name] = true
-			gone[name] = slices.Contains(lost.Drives, st.Begin.DriveOf(lane)) || slices.Contains(lost.Files, name)
-			if !gone[name] {
-				delete(gone, name)
+			if name := segmentName(s, st.Begin.Plain); all || slices.Contains(lost.Files, name) {
+				gone[name] = true
 			}
 		}
 	}
-	var foreign []string
+	return gone, nil
+}
+
+// neverHad gives what a list names that the bundle does not have.
+func neverHad(st *journal.State, lost Lost) (foreign []string) {
+	known := map[string]bool{seal.IndexOf(st.Begin.Plain): true}
+	for _, segs := range st.Segments {
+		for _, s := range segs {
+			known[segmentName(s, st.Begin.Plain)] = true
+		}
+	}
 	for _, name := range lost.Files {
-		if !known[name] && name != seal.IndexOf(st.Begin.Plain) {
+		if !known[name] {
 			foreign = append(foreign, name)
 		}
 	}
@@ -153,10 +164,7 @@ func lostSegments(st *journal.State, lost Lost) (map[string]bool, error) {
 			foreign = append(foreign, fmt.Sprintf("drive %d", n))
 		}
 	}
-	if foreign != nil {
-		return nil, &SupplementError{lost.Bundle, "it never had " + text.Some(foreign, 5), "look at what is lost again: satchel verify --lost FILE lists it"}
-	}
-	return gone, nil
+	return foreign
 }
 
 // keep notes what is whole: the segments, and the blobs that lie in them alone.

@@ -172,7 +172,7 @@ func openDamaged(ctx context.Context, beside *located, s *seals, idx *index.Inde
 		return o, nil
 	}
 	for _, d := range o.drives {
-		if o.key, err = d.unlockTwice(ctx, ids); err == nil {
+		if o.key, err = d.unlockOriginalOrSecond(ctx, ids); err == nil {
 			return o, nil
 		}
 	}
@@ -237,7 +237,7 @@ func openBeside(p location, own int, idx *index.Index, trust *Trust) (d *driveDi
 	return s.driveDir, nil
 }
 
-// sealLost reports whether an error may be that of a drive whose seal is lost, both copies of it.
+// sealLost reports whether an error may be that of a drive whose seal and its second copy are lost.
 func sealLost(err error) bool {
 	return errors.As(err, new(*DamageError)) || errors.As(err, new(*UnfinishedError))
 }
@@ -245,12 +245,12 @@ func sealLost(err error) bool {
 // takeDrive takes drive.json and extras.json alone, where the seal is lost.
 func (s *seals) takeDrive(id string) bool {
 	s.bundle, s.finger, s.sum, s.extras, s.drive = seal.Bundle{}, "", seal.DriveSum{}, seal.Extras{}, seal.Drive{}
-	for _, body := range s.both(seal.DriveName) {
+	for _, body := range s.originalAndSecond(seal.DriveName) {
 		if d, err := seal.ParseDrive(body); err == nil && d.Complete && d.Bundle == id && s.drive.Bundle == "" {
 			s.drive, s.bodies[seal.DriveName] = d, body
 		}
 	}
-	for _, body := range s.both(seal.ExtrasName) {
+	for _, body := range s.originalAndSecond(seal.ExtrasName) {
 		if e, err := seal.ParseExtras(body); err == nil && e.Bundle == id && s.extras.Bundle == "" {
 			s.extras = e
 		}
@@ -291,14 +291,14 @@ func (s *driveDir) hasKept(idx *index.Index) error {
 	return &DamageError{Dir: s.dir.Path(), Faults: faults}
 }
 
-// unlockTwice opens a key file that extras.json names, or its second copy, with one of the keys.
-func (s *driveDir) unlockTwice(ctx context.Context, ids []Identity) (keys.Key, error) {
+// unlockOriginalOrSecond opens a key file that extras.json names, or its second copy, with one of the keys.
+func (s *driveDir) unlockOriginalOrSecond(ctx context.Context, ids []Identity) (keys.Key, error) {
 	var files []keys.File
 	for _, f := range s.extras.Files {
 		if seal.KeyNumber(f.Name) == 0 {
 			continue
 		}
-		if body, err := s.twice(f); err == nil && seal.FileOf(f.Name, body) == f {
+		if body, _, err := s.originalOrSecond(f); err == nil {
 			files = append(files, keys.File{Name: f.Name, Body: body})
 		}
 	}

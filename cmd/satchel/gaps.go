@@ -115,9 +115,9 @@ func mayBeLost(err error) error {
 	return err
 }
 
-// writeLost writes the list of what was left out for want of drives, if that was found out: into file, or, if that is
+// writeWithout writes the list of what was left out for want of drives, if that was found out: into file, or, if that is
 // empty, below the state directory. An empty list replaces an older one in file.
-func writeLost(file, id string, lost *gaps.List) (string, error) {
+func writeWithout(file, id string, lost *gaps.List) (string, error) {
 	if lost == nil || file == "" && len(lost.Images) == 0 {
 		return "", nil
 	}

@@ -103,7 +103,7 @@ func runInspect(ctx context.Context, a *app, flags readerFlags, dirs []string, o
 	if list == "" {
 		return err
 	}
-	_, werr := writeLost(list, rep.Bundle, &rep.Without)
+	_, werr := writeWithout(list, rep.Bundle, &rep.Without)
 	if n := len(rep.Without.Images); n > 0 && werr == nil {
 		lost := fmt.Errorf("%s not whole without drive %s", text.Count(n, "image is", "images are"), text.And(rep.Without.Lost))
 		werr = &lostDrivesError{lost, list}

@@ -150,7 +150,7 @@ func runUnpack(ctx context.Context, a *app, o unpackOptions, args []string) erro
 
 // listLost writes the list of what was not pushed, because its drive is lost.
 func (o unpackOptions) listLost(said *unpacked, err error) error {
-	file, werr := writeLost(o.gaps, said.Report.Bundle, said.Report.Lost)
+	file, werr := writeWithout(o.gaps, said.Report.Bundle, said.Report.Lost)
 	if said.Report.Lost != nil {
 		said.Lost = gapsOf(said.Report.Lost.Images, file)
 	}
