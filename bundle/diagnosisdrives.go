@@ -70,9 +70,13 @@ func (all *drivesDiagnosis) each(ctx context.Context, byNumber map[int]*driveDir
 		}
 		all.here[number] = d
 	}
+	why := "no parity goes across the drives"
+	if slices.ContainsFunc(sortedDrives(byNumber), func(s *driveDir) bool { return s.odd }) {
+		why = "the drives do not agree how parity goes across them"
+	}
 	for _, l := range names {
 		if byNumber[l.Number] == nil {
-			all.why[l.Number] = "no parity goes across the drives"
+			all.why[l.Number] = why
 		}
 	}
 	return nil
