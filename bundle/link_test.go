@@ -312,11 +312,20 @@ func TestLinkTwins(t *testing.T) {
 	r := receiver{link: &Link{Files: same}, have: map[int]arrived{}, done: map[int]bool{3: true, 5: true}}
 	r.want()
 	for sum, want := range map[string]bool{"a": true, "c": false, "d": true} {
-		if got := r.give(arrived{name: "one"}, sum); got != want {
+		if got := r.give(arrived{name: "one"}, sum, 0); got != want {
 			t.Errorf("%s is found: %v", sum, got)
 		}
 	}
-	if !r.give(arrived{name: "two"}, "a") || !r.give(arrived{name: "three"}, "a") || len(r.have) != 2 || r.have[1].name != "one" || r.have[4].name != "two" || r.left[0] != 1 {
+	if !r.give(arrived{name: "two"}, "a", 0) || !r.give(arrived{name: "three"}, "a", 0) || len(r.have) != 2 || r.have[1].name != "one" || r.have[4].name != "two" || r.left[0] != 1 {
+		t.Errorf("given %v, left %v", r.have, r.left)
+	}
+
+	r = receiver{link: &Link{Files: same}, have: map[int]arrived{}, done: map[int]bool{}} // the one that did not arrive whole is asked for
+	r.want()
+	for _, named := range []int{4, 2, 3} {
+		r.give(arrived{name: fmt.Sprint(named)}, "a", named)
+	}
+	if r.have[4].name != "4" || r.have[3].name != "3" || r.have[1].name != "2" || r.left[0] != 2 {
 		t.Errorf("given %v, left %v", r.have, r.left)
 	}
 
@@ -327,7 +336,7 @@ func TestLinkTwins(t *testing.T) {
 	r.want()
 	began := time.Now()
 	for i := range r.link.Files { // the last ones first
-		r.give(arrived{}, r.link.Files[len(r.link.Files)-1-i].sha256)
+		r.give(arrived{name: "x"}, r.link.Files[len(r.link.Files)-1-i].sha256, 0)
 	}
 	if took := time.Since(began); len(r.have) != len(r.link.Files) || took > 5*time.Second {
 		t.Errorf("%d files are found in %v", len(r.have), took)

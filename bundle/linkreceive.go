@@ -213,7 +213,7 @@ func (r *receiver) compare(ctx context.Context) error {
 			r.wrong = append(r.wrong, Fault{a.name, "cannot be read: " + err.Error()})
 			continue
 		}
-		if !r.give(a, got.SHA256) && named > 0 {
+		if !r.give(a, got.SHA256, named) && named > 0 {
 			r.wrong = append(r.wrong, Fault{a.name, "has other bytes than it must have"})
 		}
 	}
@@ -239,15 +239,27 @@ func (r *receiver) want() {
 	}
 }
 
-// give takes a file that has arrived for the first one with these bytes that has none yet: two files
-// of the bundle with the same bytes need two. It reports whether there is any with these bytes.
-func (r *receiver) give(a arrived, sum string) (found bool) {
+// give takes a file that has arrived for the one of its number, or for the first one with these bytes that has none yet: two
+// files of the bundle with the same bytes need two. It reports whether there is any with these bytes. named is the number in
+// its name, 0 for none.
+func (r *receiver) give(a arrived, sum string, named int) (found bool) {
 	c := linkContent{a.size, sum}
 	numbers, found := r.wanted[c]
-	if len(numbers) > 0 {
-		r.have[numbers[0]], r.wanted[c] = a, numbers[1:]
-		r.left[a.size]--
+	for len(numbers) > 0 && r.have[numbers[0]].name != "" { // given by its name
+		numbers = numbers[1:]
 	}
+	r.wanted[c] = numbers
+	if len(numbers) == 0 {
+		return found
+	}
+	number := numbers[0]
+	if named > 0 && named <= len(r.link.Files) && r.have[named].name == "" && !r.done[named] {
+		if f := r.link.Files[named-1]; f.Size == a.size && f.sha256 == sum {
+			number = named
+		}
+	}
+	r.have[number] = a
+	r.left[a.size]--
 	return found
 }
 
