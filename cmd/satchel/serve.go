@@ -359,7 +359,7 @@ func (o serveOptions) ready(a *app, g *serve.Registry, l net.Listener, as identi
 	host = readable(host)
 	example.Registry = net.JoinHostPort(host, port)
 	pull := shellWords(slices.Concat([]string{"podman", "pull"}, as.trusting(host, g.Passwords), []string{example.String()}))
-	_, err = fmt.Fprintf(a.stdout, "serving %s of %s at %s://%s; for example: %s\n", text.Images(rep.Images, rep.Attached), text.Count(bundles, "bundle", "bundles"), scheme, at, pull)
+	_, err = fmt.Fprintf(a.stdout, "serving %s of %s at %s://%s%s; for example: %s\n", text.Images(rep.Images, rep.Attached), text.Count(bundles, "bundle", "bundles"), scheme, at, rep.Waits(), pull)
 	return err
 }
 

@@ -9,8 +9,27 @@ import (
 	"github.com/satchel-airgap/satchel/oci/text"
 )
 
-// tellAway says at the start which drives are not here, and which images cannot be pulled without
-// them: they are listed still, because a drive may come later.
+// Waiting are images that cannot be pulled before drives come that are not here.
+type Waiting struct {
+	Drives string // such as "drive 2 of 3 (K3V6Q2MZ-2)"
+	Images []string
+}
+
+// String says how many wait for what: "2 images wait for drive 2 of 3 (K3V6Q2MZ-2)".
+func (w Waiting) String() string {
+	return text.Count(len(w.Images), "image waits for ", "images wait for ") + w.Drives
+}
+
+// Waits says which images wait for drives, each after a semicolon; "" for none.
+func (r Report) Waits() (s string) {
+	for _, w := range r.Waiting {
+		s += "; " + w.String()
+	}
+	return s
+}
+
+// tellAway says at the start which drives are not here, and which images wait for them: they are
+// listed still, because a drive may come later.
 func (g *Registry) tellAway(ctx context.Context, bundles []*bundle.Reader) {
 	for _, r := range bundles {
 		var away []string
@@ -22,38 +41,63 @@ func (g *Registry) tellAway(ctx context.Context, bundles []*bundle.Reader) {
 		if len(away) == 0 {
 			continue
 		}
-		images := g.withoutThem(ctx, r)
-		if len(images) == 0 {
+		waiting := g.waiting(ctx, r)
+		if len(waiting) == 0 {
 			g.Info("not here: %s; all images can be pulled without", text.Some(away, mostTold))
 			continue
 		}
-		g.Warn("not here: %s; %s: %s; to serve all, name the directories of those drives too", text.Some(away, mostTold),
-			text.Count(len(images), "image cannot be pulled without", "images cannot be pulled without"), text.Some(images, fewImages))
+		for _, w := range waiting {
+			g.Warn("%s, which is not here: %s; name the directory of that drive too to serve all", w, text.Some(w.Images, fewImages))
+		}
+		g.rep.Waiting = append(g.rep.Waiting, waiting...)
 	}
 }
 
-// withoutThem lists the images of a bundle that need a drive which is not here.
-func (g *Registry) withoutThem(ctx context.Context, r *bundle.Reader) (images []string) {
+// waiting lists the images of a bundle that need drives which are not here, and counts them as not served.
+func (g *Registry) waiting(ctx context.Context, r *bundle.Reader) (list []Waiting) {
+	counted := map[string]bool{}
 	for _, img := range r.Inventory().Images {
-		repo := g.repos[g.Place.Repo(img).Repository]
-		if repo == nil || repo.manifests[img.Root.Digest].Digest == "" {
-			continue // it is not served at all
+		place := g.Place.Repo(img).Repository
+		repo, name := g.repos[place], place+"@"+img.Root.Digest.String()
+		if repo == nil || repo.manifests[img.Root.Digest].Digest == "" || counted[name] {
+			continue // it is not served at all, or was counted
 		}
-		if !g.here(ctx, img) {
-			images = append(images, img.Describe())
+		drives := g.lacks(ctx, img)
+		if drives == "" {
+			continue
 		}
+		counted[name] = true
+		if img.Subject != "" {
+			g.rep.Attached--
+		} else {
+			g.rep.Images--
+		}
+		i := slices.IndexFunc(list, func(w Waiting) bool { return w.Drives == drives })
+		if i < 0 {
+			i, list = len(list), append(list, Waiting{Drives: drives})
+		}
+		list[i].Images = append(list[i].Images, img.Describe())
 	}
-	return images
+	return list
 }
 
 // here reports whether all content of an image can be read now.
-func (g *Registry) here(ctx context.Context, img oci.Image) bool {
-	all := true
+func (g *Registry) here(ctx context.Context, img oci.Image) bool { return g.lacks(ctx, img) == "" }
+
+// lacks names the drives that are not here and have content of an image, "" for none.
+func (g *Registry) lacks(ctx context.Context, img oci.Image) string {
+	var drives []string
 	err := oci.WalkImage(ctx, g.src, img, func(d oci.Descriptor, body []byte) error {
-		if body == nil && g.shelf.has(d) && !slices.ContainsFunc(g.shelf, func(o *opened) bool { return o.bundle.Has(d) && o.bundle.Here(d) }) {
-			all = false
+		if body != nil || !g.shelf.has(d) || slices.ContainsFunc(g.shelf, func(o *opened) bool { return o.bundle.Has(d) && o.bundle.Here(d) }) {
+			return nil
 		}
+		i := slices.IndexFunc(g.shelf, func(o *opened) bool { return o.bundle.Has(d) })
+		drives = append(drives, g.shelf[i].bundle.DriveOf(d).String())
 		return nil
 	})
-	return err == nil && all
+	if err != nil {
+		return "a drive that cannot be read"
+	}
+	slices.Sort(drives)
+	return text.And(slices.Compact(drives))
 }

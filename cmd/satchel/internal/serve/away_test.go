@@ -22,8 +22,11 @@ func TestDriveNotHere(t *testing.T) {
 	label := r.Drives()[1].Label()
 	s := h.served(h.options(), r)
 	said := h.log.String()
-	if !strings.Contains(said, "not here: drive 2 of 3 ("+label+"); 1 image cannot be pulled without: ") {
+	if !strings.Contains(said, "1 image waits for drive 2 of 3 ("+label+"), which is not here: ") {
 		t.Errorf("%s", said)
+	}
+	if rep := s.Report(); rep.Images != len(r.Inventory().Images)-1 || rep.Waits() != "; 1 image waits for drive 2 of 3 ("+label+")" {
+		t.Errorf("%+v", rep)
 	}
 	var refused int
 	for _, img := range r.Inventory().Images {

@@ -58,11 +58,12 @@ type Registry struct {
 
 // Report is what is served.
 type Report struct {
-	Images       int // not counting what is attached to others
+	Images       int // not counting what is attached to others, and what waits for a drive
 	Attached     int
 	Repositories int
 	Example      oci.Ref   // of an image; its registry is empty
 	LeftOut      []LeftOut // images that are not whole
+	Waiting      []Waiting // images that drives are lacking for, when it begins
 }
 
 // LeftOut is an image that is not served because no given bundle has all of it.
@@ -119,7 +120,7 @@ func Open(ctx context.Context, bundles []*bundle.Reader, o Options) (_ *Registry
 	g.rep.Example = g.example(ctx, bundles)
 	g.sort()
 	g.tell(moved, withdrawn)
-	if g.rep.Images+g.rep.Attached == 0 && len(g.rep.LeftOut) > 0 {
+	if g.rep.Images+g.rep.Attached+len(g.rep.Waiting) == 0 && len(g.rep.LeftOut) > 0 {
 		return nil, &LackingError{g.rep.LeftOut}
 	}
 	return g, nil

@@ -54,7 +54,7 @@ func (g *Registry) Run(ctx context.Context, l net.Listener, cert *tls.Certificat
 		err = ctx.Err()
 	}
 	g.stop(srv)
-	g.Info("answered %s, %s sent", text.Count(int(g.requests.Load()), "request", "requests"), bundle.FormatSize(g.sent.Load()))
+	g.Info("answered %s, %s sent%s", text.Count(int(g.requests.Load()), "request", "requests"), bundle.FormatSize(g.sent.Load()), g.rep.Waits())
 	return err
 }
 
