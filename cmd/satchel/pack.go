@@ -265,7 +265,7 @@ func runPack(cmd *cobra.Command, a *app, o packOptions, dirs []string) error {
 	}
 	if job.Job.Plain {
 		said.NotEncrypted = true
-		a.warn("--no-encryption: the bundle is not encrypted; who has the drive can read all of it")
+		a.warnNoEncryption("bundle")
 	}
 	done, err := pack.Run(ctx, job)
 	if done != nil && done.Stream != (bundle.Stream{}) {

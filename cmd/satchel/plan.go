@@ -122,6 +122,7 @@ func (o planOptions) job(cmd *cobra.Command, a *app, ui *bundle.UI) (job plan.Op
 		if err := checkRecipients("plan", to, true); err != nil {
 			return job, err
 		}
+		a.warnNoEncryption("bundle")
 	}
 	if o.parallelImages < 1 {
 		return job, usage(errors.New("--parallel-images must be at least 1"), "")

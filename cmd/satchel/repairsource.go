@@ -98,7 +98,7 @@ func (o sourceOptions) run(cmd *cobra.Command, a *app, r repairOptions, dir stri
 	}
 	if job.Job.Plain {
 		said.NotEncrypted = true
-		a.warn("--no-encryption: the supplement is not encrypted; who has the drive can read all of it")
+		a.warnNoEncryption("supplement")
 	}
 	done, err := pack.Run(ctx, job)
 	if err != nil {

@@ -16,6 +16,11 @@ func (a *app) warnPlain(id string, plain bool) {
 	}
 }
 
+// warnNoEncryption says what the flag means before anything is written.
+func (a *app) warnNoEncryption(what string) {
+	a.warn("--no-encryption: the %s is not encrypted; who has the drive can read all of it", what)
+}
+
 // openBundle opens a bundle whose content is read: not a supplement alone.
 func (a *app) openBundle(ctx context.Context, dirs []string, want bundle.Wanted, ids []bundle.Identity) (*bundle.Reader, error) {
 	r, err := a.openAny(ctx, dirs, want, ids)
