@@ -36,7 +36,7 @@ func (e *gapsError) Hint() string {
 // with the rest.
 func laterWords(flags *pflag.FlagSet, typed []string, list string) []string {
 	words := typedFlags(flags, typed, func(name string) bool {
-		return !slices.Contains([]string{"only", "gaps", "keep-going", "restart"}, name)
+		return !slices.Contains([]string{"only", "gaps", "keep-going", "restart", "begin-again"}, name)
 	})
 	if flags.Lookup("from-source") != nil {
 		return append([]string{"satchel", "repair"}, words...)

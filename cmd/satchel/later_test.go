@@ -10,10 +10,10 @@ import (
 func TestLaterCommand(t *testing.T) {
 	t.Parallel()
 	for typed, want := range map[string]string{
-		"pack -c tag.yaml --keep-going --ca-file ca.pem -R inside.pub --authfile=a.json --tls-verify=false drive":  "satchel pack -c tag.yaml --ca-file ca.pem -R inside.pub --authfile a.json --tls-verify=false --only l.json",
-		"-q pack drive --config=tag.yaml -rage1a -r age1b --restart --gaps old.json --only=older.json --no-verify": "satchel pack -q -c tag.yaml -r age1a -r age1b --no-verify --only l.json",
-		"repair --from-source -c tag.yaml -r age1a --lost l.txt --keep-going --gaps g.json drive":                  "satchel repair --from-source -c tag.yaml -r age1a --lost l.txt",
-		"pack --passphrase-file p.txt -c - --keep-going=true --src-cert-dir /c --limit-rate 10MiB -- drive":        "satchel pack --passphrase-file p.txt -c - --src-cert-dir /c --limit-rate 10MiB --only l.json",
+		"pack -c tag.yaml --keep-going --ca-file ca.pem -R inside.pub --authfile=a.json --tls-verify=false drive":                           "satchel pack -c tag.yaml --ca-file ca.pem -R inside.pub --authfile a.json --tls-verify=false --only l.json",
+		"-q pack drive --config=tag.yaml -rage1a -r age1b --restart --begin-again ABCDEFGH-2 --gaps old.json --only=older.json --no-verify": "satchel pack -q -c tag.yaml -r age1a -r age1b --no-verify --only l.json",
+		"repair --from-source -c tag.yaml -r age1a --lost l.txt --keep-going --gaps g.json drive":                                           "satchel repair --from-source -c tag.yaml -r age1a --lost l.txt",
+		"pack --passphrase-file p.txt -c - --keep-going=true --src-cert-dir /c --limit-rate 10MiB -- drive":                                 "satchel pack --passphrase-file p.txt -c - --src-cert-dir /c --limit-rate 10MiB --only l.json",
 	} {
 		a := &app{}
 		root := newRoot(a)

@@ -108,7 +108,7 @@ func (o sourceOptions) run(cmd *cobra.Command, a *app, r repairOptions, dir stri
 	said.Supplements = lost.Bundle
 	a.info("%s is a supplement of bundle %s: inside, satchel unpack takes the damaged bundle and this one together", done.Bundle, lost.Bundle)
 	if done.Fingerprint == "" {
-		a.info("no fingerprint is printed, because it was not read back: satchel verify %s does that, and prints it", done.Dir)
+		a.info("no fingerprint is printed, because it was not read back: satchel verify %s does that, and prints it", shellWords([]string{done.Dir}))
 	} else {
 		err = a.showFingerprint(done.Fingerprint)
 	}

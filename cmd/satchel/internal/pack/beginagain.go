@@ -30,7 +30,7 @@ func (e *NoDriveError) Hint() string {
 // Permanent is true: it was typed.
 func (e *NoDriveError) Permanent() bool { return true }
 
-// beginNamed begins the drive again that is named as one which cannot come back.
+// beginNamed begins the drive again that is named as one which cannot come back. The same command may be run again after that.
 func (p *packing) beginNamed() error {
 	if p.opts.BeginAgain == "" {
 		return nil
@@ -47,8 +47,16 @@ func (p *packing) beginNamed() error {
 	if k < 0 {
 		return e
 	}
-	_, err := p.beginAgain(drives[k])
-	return err
+	switch d := drives[k]; {
+	case d.Finished:
+		p.Warn("drive %s is finished, and is not begun again: it stays as it is. If it is lost, finish the bundle first; docs/drives.md says what brings its content then (A lost drive)", d.Label)
+	case d.Dir != "": // by an earlier run of the same command, or the drive came back
+		p.Info("drive %s is in %s, and goes on there: it is not begun again", d.Label, d.Dir)
+	default:
+		_, err := p.beginAgain(d)
+		return err
+	}
+	return nil
 }
 
 // beginAgain gives up a drive that was begun and cannot come back.

@@ -72,7 +72,7 @@ func TestBeginAgain(t *testing.T) {
 		t.Errorf("a label of another bundle: %v", err)
 	}
 	o.BeginAgain = strings.TrimSuffix(wanted.Label, "-2") + "-1"
-	if _, err := pack.Run(t.Context(), o); !errors.As(err, new(*bundle.RefusedError)) {
+	if _, err := pack.Run(t.Context(), o); !errors.As(err, &wanted) || !strings.Contains(b.Log.String(), "-1 is finished, and is not begun again") {
 		t.Errorf("a finished drive: %v", err)
 	}
 	o = options("slot")
@@ -91,6 +91,9 @@ func TestBeginAgain(t *testing.T) {
 	r, err := bundle.Verify(t.Context(), append(dirs, slot), bundle.VerifyOptions{Expect: done.Fingerprint})
 	if err != nil || len(r.Drives) < 2 {
 		t.Errorf("%+v, %v", r, err)
+	}
+	if log := b.Log.String(); strings.Contains(log, "everything is in memory") || !strings.Contains(log, "not here, and not looked at now: ") {
+		t.Errorf("all but the last drive were unmounted:\n%s", log)
 	}
 	for dir, sealed := range map[string]bool{lost: false, dirs[0]: true} { // by this, readers know the left-over
 		list, _, err := bundle.List(dir, "")
