@@ -4,6 +4,8 @@ import (
 	"context"
 	"path/filepath"
 	"testing"
+
+	"github.com/satchel-airgap/satchel/bundle/internal/media"
 )
 
 // TestAcrossAsPlanned writes a set of discs with parity across them: each has what was planned, and
@@ -26,7 +28,7 @@ func TestAcrossAsPlanned(t *testing.T) {
 		}
 	}
 	fp := s.end(t, w)
-	if _, err := AddParityAcross(t.Context(), s.places[:n], Wanted{Expect: fp}, s.job.Parity, s.job.Version, nil); err != nil {
+	if _, err := AddParityAcross(t.Context(), s.places[:n], Wanted{Expect: fp}, s.job.Parity, 0, s.job.Version, nil); err != nil {
 		t.Fatal(err)
 	}
 	s.asPlannedAcross(t, n)
@@ -101,6 +103,35 @@ func (s *shelf) asPlannedAcross(t *testing.T, n int) {
 		}
 		if need := s.job.Spread.Drives[k].Need; onDrive > need || need > s.room.of(k + 1)[k].Free {
 			t.Errorf("drive %d takes %d, %d were said, of %d", k+1, onDrive, need, s.room.of(k + 1)[k].Free)
+		}
+	}
+}
+
+// TestAcrossRoom: drives on one file system share its room, and no drive has more than it was to get.
+func TestAcrossRoom(t *testing.T) {
+	t.Parallel()
+	first, _ := tmpfs(t, "16m")
+	other, _ := tmpfs(t, "4m")
+	var dirs []*media.Dir
+	for _, path := range []string{filepath.Join(first, "a"), filepath.Join(first, "b"), other} {
+		write(t, path, map[string][]byte{"s-00-00001.age": make([]byte, 1<<20), "drive.json": make([]byte, 64<<10)})
+		d, err := media.OpenDir(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = d.Close() }() // nothing was written
+		dirs = append(dirs, d)
+	}
+	const mib = 1 << 20
+	for most, want := range map[int64][3]int64{0: {8 * mib, 8 * mib, 4 * mib}, 6 * mib: {6 * mib, 6 * mib, 4 * mib}, 3 * mib: {3 * mib, 3 * mib, 3 * mib}} {
+		room, err := acrossRoom(dirs, most)
+		if err != nil || len(room) != 3 {
+			t.Fatalf("%v, %v", room, err)
+		}
+		for k, n := range room {
+			if n > want[k] || n < want[k]-mib/2 {
+				t.Errorf("at most %d each: drive %d has room for %d, want about %d", most, k+1, n, want[k])
+			}
 		}
 	}
 }

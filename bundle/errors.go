@@ -62,11 +62,15 @@ func (e *NoBundleError) Permanent() bool { return false }
 type MissingError struct {
 	Dir, Bundle string
 	Label       string // of the drive that it waits for, of a bundle on several; "" for a bundle that was begun in the directory that was named
+	Staging     bool   // that is a directory on a staging disk
 }
 
 func (e *MissingError) Error() string {
 	if e.Label != "" {
 		return fmt.Sprintf("bundle %s of this configuration is unfinished, and waits for drive %s, which was begun in %s and is not there now", e.Bundle, e.Label, e.Dir)
+	}
+	if e.Staging {
+		return fmt.Sprintf("bundle %s was begun in %s and is not there now: was the directory moved or deleted?", e.Bundle, e.Dir)
 	}
 	return fmt.Sprintf("bundle %s was begun in %s and is not there now: is the drive mounted?", e.Bundle, e.Dir)
 }
@@ -75,6 +79,9 @@ func (e *MissingError) Error() string {
 func (e *MissingError) Hint() string {
 	if e.Label != "" {
 		return fmt.Sprintf("mount drive %s in a directory that is named, and run the same command again; if it cannot come back, begin it again on a new drive, or start again without that bundle", e.Label)
+	}
+	if e.Staging {
+		return "move the directory back and run the same command again, name another directory, or start again without that bundle"
 	}
 	return "mount the drive and run the same command again, name another directory, or start again without that bundle"
 }

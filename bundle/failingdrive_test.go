@@ -75,7 +75,7 @@ func TestParityRoomTogether(t *testing.T) {
 		dirs = append(dirs, filepath.Join(root, filepath.Base(d)))
 		write(t, dirs[len(dirs)-1], files(t, d))
 	}
-	_, err := AddParityAcross(context.Background(), dirs, Wanted{}, ratio, "1.2.3", nil)
+	_, err := AddParityAcross(context.Background(), dirs, Wanted{}, ratio, 0, "1.2.3", nil)
 	if !isA[*SpaceError](err) {
 		t.Error(err)
 	}

@@ -42,13 +42,19 @@ type part struct {
 	segments int
 	bytes    int64 // of all files, and what is added to an upper bound
 	has      Protection
+	data     int64 // bytes of segments that parity files are for
+	parity   int64 // bytes of parity files
 	more     int64 // bytes that parity files may take more, if there is one more segment on each drive
 }
 
-// On is what one drive takes of the bundle, by its number from 1.
-func (f Forecast) On(drive int) Forecast {
-	p := f.parts[drive-1]
-	return Forecast{Bytes: p.bytes, Segments: p.segments, Upper: f.Upper, parts: []part{p}}
+// On is what these drives take of the bundle together, by their numbers from 1.
+func (f Forecast) On(drives ...int) Forecast {
+	on := Forecast{Upper: f.Upper}
+	for _, n := range drives {
+		p := f.parts[n-1]
+		on.Bytes, on.Segments, on.parts = on.Bytes+p.bytes, on.Segments+p.segments, append(on.parts, p)
+	}
+	return on
 }
 
 // KnownBlob is the size, in bytes, up to which a blob that is not compressed yet
@@ -322,13 +328,14 @@ func (r *forecaster) small(inv *oci.Inventory, parts []part) error {
 	r.copied = map[int][]int64{}
 	s := sealing{begin: r.begin, number: foreseen(r.begin), signers: slices.Repeat([]*Signer{sign.StandIn()}, r.signers), version: r.version}
 	for k := range parts[:len(parts)-1] {
-		if done, ok := r.done[k+1]; ok {
-			s.early = append(s.early, sumOf(done))
-			continue
-		}
 		small, err := s.driveFiles(context.Background(), k+1, all)
 		if err != nil {
 			return err
+		}
+		if done, ok := r.done[k+1]; ok {
+			s.early = append(s.early, sumOf(done))
+			r.addSmall(&part{}, k+1, small) // it has them, and the others get copies where parity goes across
+			continue
 		}
 		s.early = append(s.early, seal.DriveSum{Drive: k + 1, SHA256: seal.Sum(small.withSecond[seal.DriveName]), Signatures: listFiles(small.signatures)})
 		r.addSmall(&parts[k], k+1, small)

@@ -2,6 +2,7 @@ package bundle
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 
 	"github.com/satchel-airgap/satchel/bundle/internal/journal"
@@ -45,7 +46,7 @@ func (r *forecaster) addParity(parts []part) error {
 			parts[k].files = append(parts[k].files, f.Size)
 		}
 		parts[k].files = append(parts[k].files, int64(len(body)), int64(len(body)), perParityFile*int64(len(list)))
-		parts[k].has = protectionOf(p)
+		parts[k].has, parts[k].data, parts[k].parity = protectionOf(p), sizes(files), sizes(list)
 		if p, err := parity.Plan(seal.Extras{Bundle: r.begin.Bundle, Seal: seal.Sum(nil)}, r.oneMore(files, k), r.parity); err == nil {
 			parts[k].more = max(0, parityBytes(p)-sizes(list))
 		}
@@ -63,12 +64,7 @@ func (r *forecaster) addAcross(parts []part, each [][]seal.File) error {
 	if err != nil {
 		return r.refuse(err)
 	}
-	for i := range p.Groups {
-		for n := range p.Groups[i].Parity {
-			p.Groups[i].Parity[n].SHA256 = seal.Sum(nil)
-		}
-	}
-	body, err := p.Marshal()
+	body, err := standInSums(p).Marshal()
 	if err != nil {
 		return err
 	}
@@ -101,6 +97,19 @@ func (r *forecaster) addAcross(parts []part, each [][]seal.File) error {
 	return nil
 }
 
+// standInSums is a plan with checksums of as many bytes as those that parity files will have.
+func standInSums(p seal.Parity) seal.Parity {
+	p.Groups = slices.Clone(p.Groups)
+	for i := range p.Groups {
+		g := &p.Groups[i]
+		g.Parity = slices.Clone(g.Parity)
+		for n := range g.Parity {
+			g.Parity[n].SHA256 = seal.Sum(nil)
+		}
+	}
+	return p
+}
+
 // oneMore adds a segment to those of a drive: lanes may fill in another order than was thought.
 func (r *forecaster) oneMore(files []seal.File, k int) []seal.File {
 	name := seal.Segment{Lane: k * r.begin.Lanes, Number: seal.MaxSegments, Plain: r.begin.Plain}.String()
@@ -116,6 +125,22 @@ func sizes(files []seal.File) (n int64) {
 
 func (r *forecaster) nameOf(s journal.Segment) string {
 	return seal.Segment{Lane: s.Lane, Number: s.Number, Plain: r.begin.Plain}.String()
+}
+
+// WholeDriveTakes says what it takes for one whole drive of so many to be rebuilt, and what that costs, where each has parity of its
+// own.
+func (f Forecast) WholeDriveTakes(ratio ParityRatio) string {
+	drives, enough, takes := len(f.parts), ratio, "all drives mounted at the same time"
+	if !AcrossDrives(ratio, drives) {
+		enough = ratio.ForDrive(drives)
+		takes = fmt.Sprintf("--parity %s, and %s", enough, takes)
+	}
+	var data, fullest, parity int64
+	for _, p := range f.parts {
+		data, fullest, parity = data+p.data, max(fullest, p.data), parity+p.parity
+	}
+	most := max(fullest, data*int64(enough.Parity)/int64(enough.Data)) // as much as the fullest drive has, at least
+	return fmt.Sprintf("%s: about %s of parity files in place of %s", takes, FormatSize(most), FormatSize(parity))
 }
 
 // Protections are what the parity files of each drive will be able to rebuild, by drive, or one for

@@ -1,10 +1,12 @@
 package bundle
 
 import (
+	"errors"
 	"maps"
 	"slices"
 
 	"github.com/satchel-airgap/satchel/bundle/internal/journal"
+	"github.com/satchel-airgap/satchel/bundle/internal/media"
 	"github.com/satchel-airgap/satchel/oci"
 )
 
@@ -58,9 +60,68 @@ func (f Forecast) CheckRoom(dir string, room Space, more int64) error {
 	return nil
 }
 
+// Here gives the directories of the drives that are in one of the places, by number; of those that are finished, too.
+func (w *Writer) Here(places []string) (map[int]string, error) {
+	here := map[int]string{}
+	for _, place := range places {
+		found, err := find(place)
+		if err != nil {
+			return nil, err
+		}
+		for _, p := range found {
+			if p.id == w.begin.Bundle && p.complete && p.drive > 0 && p.drive <= len(w.drives) && w.drives[p.drive-1].done != nil {
+				here[p.drive] = p.dir
+			}
+		}
+	}
+	for _, t := range w.drives {
+		if t.dir != nil {
+			here[t.number] = t.path()
+		}
+	}
+	return here, nil
+}
+
+// room is what each drive has for segments and parity files, where parity goes across them and all are here; ok is false where
+// nobody can say it. On a staging disk, where some may not have begun, all have the same.
+func (w *Writer) room(here map[int]string) (room []int64, ok bool, err error) {
+	if w.begin.Staging {
+		return nil, true, nil
+	}
+	var dirs []*media.Dir
+	defer func() {
+		for _, d := range dirs {
+			err = errors.Join(err, d.Close())
+		}
+	}()
+	for _, t := range w.drives {
+		path, is := here[t.number]
+		if !is {
+			return nil, false, nil
+		}
+		d, err := media.OpenDir(path)
+		if err != nil {
+			return nil, false, err
+		}
+		dirs = append(dirs, d)
+	}
+	room, err = acrossRoom(dirs, w.begin.DriveSize)
+	return room, err == nil, err
+}
+
 // Forecast calculates what is still to be written of the bundle, as [Job.Forecast] does
-// for all of one. Nothing may be put meanwhile.
-func (w *Writer) Forecast(inv *oci.Inventory, g *oci.Graph, content func(oci.Descriptor) ([]byte, bool)) (Forecast, error) {
+// for all of one. Nothing may be put meanwhile. Parity across drives is counted as long as all of them are here, see [Writer.Here].
+func (w *Writer) Forecast(inv *oci.Inventory, g *oci.Graph, content func(oci.Descriptor) ([]byte, bool), here map[int]string) (Forecast, error) {
+	ratio, room := w.parity, []int64(nil)
+	if w.Across() {
+		var ok bool
+		var err error
+		if room, ok, err = w.room(here); err != nil {
+			return Forecast{}, err
+		} else if !ok {
+			ratio = ParityRatio{}
+		}
+	}
 	written, err := w.Unfinished()
 	if err != nil {
 		return Forecast{}, err
@@ -76,7 +137,7 @@ func (w *Writer) Forecast(inv *oci.Inventory, g *oci.Graph, content func(oci.Des
 	}
 	left := *g
 	left.Blobs, left.Manifests = missing(g.Blobs), missing(g.Manifests)
-	r := &forecaster{begin: w.begin, parity: w.parity, signers: len(w.signers), version: w.version, content: content, noise: newNoise(), begun: true, kept: kept, written: written, done: w.finished()}
+	r := &forecaster{begin: w.begin, parity: ratio, room: room, signers: len(w.signers), version: w.version, content: content, noise: newNoise(), begun: true, kept: kept, written: written, done: w.finished()}
 	return r.run(inv, &left)
 }
 

@@ -96,7 +96,7 @@ func TestForecastOfTheRest(t *testing.T) {
 	if w, err = Resume(t.Context(), f.drive, f.state, f.job, nil); err != nil {
 		t.Fatal(err)
 	}
-	rest, err := w.Forecast(f.inv, f.graph, f.everything(t))
+	rest, err := w.Forecast(f.inv, f.graph, f.everything(t), nil)
 	if err = errors.Join(err, w.Close()); err != nil {
 		t.Fatal(err)
 	}

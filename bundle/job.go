@@ -25,6 +25,8 @@ type Job struct {
 	Partial     bool          // it is only of a part of the configuration's images, which Config stands for too
 	Baseline    *Baseline     // what the bundle need not carry; a resumed one keeps what it was begun with, so it is no part of the identity
 	Spread      *Spread       // what goes on which drive; nil for one. A resumed one keeps what it was begun with
+	DriveSize   int64         // the most bytes that each drive gets, 0 for all that is free; no part of the identity. A resumed one keeps what it was begun with
+	Staging     bool          // each drive gets a directory in the one that was named; as DriveSize
 	Gaps        []byte        // what is left out from the start, in the caller's words; no part of the job's identity
 	Parity      ParityRatio   // the parity files that a drive gets when it is finished, which a forecast counts; no part of the identity
 	Mounted     int           // how many drives are there at the same time until the bundle is finished: parity goes across no more, see [Writer.Across]; no part of the identity

@@ -60,7 +60,7 @@ func checkMissing(dir, state string, job Job) error {
 		if err := jnl.Close(); err != nil {
 			return err
 		}
-		return &MissingError{Dir: st.Session.Dir, Bundle: st.Begin.Bundle}
+		return &MissingError{Dir: st.Session.Dir, Bundle: st.Begin.Bundle, Staging: st.Begin.Staging && st.Begin.Count() > 1}
 	}
 	return nil
 }

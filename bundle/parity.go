@@ -156,45 +156,48 @@ func (s *driveDir) addParity(ctx context.Context, p seal.Parity, version string,
 	if err := s.makeReady(p); err != nil {
 		return err
 	}
+	need, err := s.parityNeed(p, nil)
+	if err == nil {
+		err = s.checkParityRoom(need)
+	}
+	if err != nil {
+		return err
+	}
 	if err := alone(s).writeGroups(ctx, p, done, progress); err != nil {
 		return err
 	}
 	return s.nameParity(ctx, p, nil, version)
 }
 
-// makeReady takes back what others have begun, and makes sure that there is room.
+// makeReady takes back what others have begun.
 func (s *driveDir) makeReady(p seal.Parity) error {
 	now, err := s.smallFiles()
 	if err != nil {
 		return s.blame(err)
 	}
 	_, files := p.On(s.drive.Drive)
-	if err := s.takeBack(now, files); err != nil {
-		return err
-	}
-	return s.checkParityRoom(files, 0)
+	return s.takeBack(now, files)
 }
 
-// makeAllReady is makeReady for all drives. Several on one file system, as on a staging disk, share its room.
-func (s *seals) makeAllReady(p seal.Parity) error {
+// makeAllReady is makeReady for all drives, and makes sure that each has room for its parity files and for the copies of small
+// files. Several on one file system, as on a staging disk, share its room.
+func (s *seals) makeAllReady(p seal.Parity, others map[int][]namedBody) error {
 	taken := map[string]int64{}
 	for _, d := range s.drives() {
 		if err := d.makeReady(p); err != nil {
 			return err
 		}
-		_, files := p.On(d.drive.Drive)
-		point := MountOf(d.dir.Path()).Point()
-		if err := d.checkParityRoom(files, taken[point]); err != nil {
-			return err
-		}
-		room, err := SpaceOf(d.dir.Path())
+	}
+	for _, d := range s.drives() {
+		need, err := d.parityNeed(p, d.ofOthers(others))
 		if err != nil {
 			return err
 		}
-		if room.Unknown {
-			continue
+		point := MountOf(d.dir.Path()).Point()
+		taken[point] += need
+		if err := d.checkParityRoom(taken[point]); err != nil {
+			return err
 		}
-		taken[point] += d.parityNeed(files, room.Cluster)
 	}
 	return nil
 }
@@ -287,27 +290,38 @@ func (s *driveDir) takeBack(now smallFiles, plan []seal.File) error {
 	return s.dir.Remove(stale...)
 }
 
-// checkParityRoom refuses a drive that has not enough room for the parity files that are not
-// there yet, beside what others take there. One whose file system does not say is taken.
-func (s *driveDir) checkParityRoom(files []seal.File, others int64) error {
+// checkParityRoom refuses a drive that has less room than is needed. One whose file system does not say is taken.
+func (s *driveDir) checkParityRoom(need int64) error {
 	room, err := SpaceOf(s.dir.Path())
-	if err != nil || room.Unknown {
+	if err != nil || room.Unknown || need <= room.Free {
 		return err
 	}
-	if need := others + s.parityNeed(files, room.Cluster); need > room.Free {
-		return &SpaceError{Dir: s.dir.Path(), Need: need, Free: room.Free, Cluster: room.Cluster, MustHold: true}
-	}
-	return nil
+	return &SpaceError{Dir: s.dir.Path(), Need: need, Free: room.Free, Cluster: room.Cluster, MustHold: true}
 }
 
-// parityNeed is what a drive takes for the parity files that are not there yet.
-func (s *driveDir) parityNeed(files []seal.File, cluster int64) (need int64) {
-	for _, f := range files {
-		if size, err := s.dir.Stat(f.Name); err != nil || size != f.Size {
-			need += roundUp(f.Size, cluster)
+// parityNeed is what a drive takes for the parity files, and for the copies of small files of other drives, that are not there
+// yet; nothing where its file system does not say what is free.
+func (s *driveDir) parityNeed(p seal.Parity, others []namedBody) (need int64, err error) {
+	room, err := SpaceOf(s.dir.Path())
+	if err != nil || room.Unknown || s.hasParity() {
+		return 0, err
+	}
+	_, files := p.On(s.drive.Drive)
+	missing := func(name string, n int64) {
+		if size, err := s.dir.Stat(name); err != nil || size != n {
+			need += roundUp(n, room.Cluster)
 		}
 	}
-	return need + int64(len(files))*perSegment/8 + 16*cluster // lines in the small files, and those while they are replaced
+	for _, f := range files {
+		missing(f.Name, f.Size)
+	}
+	for _, f := range others {
+		missing(f.name, int64(len(f.body)))
+		missing(seal.CopyDir+"/"+f.name, int64(len(f.body)))
+	}
+	body, err := standInSums(p).Marshal()
+	lines := int64(len(files)+len(others)) * perSegment / 8 // in the small files, and those while they are replaced
+	return need + 2*roundUp(int64(len(body)), room.Cluster) + lines + 16*room.Cluster, err
 }
 
 func readAgain(err error) error { return fmt.Errorf("read what was written: %w", err) }

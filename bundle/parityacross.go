@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"github.com/satchel-airgap/satchel/bundle/internal/journal"
+	"github.com/satchel-airgap/satchel/bundle/internal/media"
 	"github.com/satchel-airgap/satchel/bundle/internal/parity"
 	"github.com/satchel-airgap/satchel/bundle/internal/seal"
 	"github.com/satchel-airgap/satchel/oci/text"
@@ -38,36 +39,40 @@ func (j Job) canGoAcross(dir string, b journal.Begin) error {
 	return nil
 }
 
-// WholeDriveTakes says what it takes for one whole drive of so many to be rebuilt, where parity
-// does not go across them.
-func WholeDriveTakes(ratio ParityRatio, drives int) string {
-	if AcrossDrives(ratio, drives) {
-		return "all drives mounted at the same time"
+// NoWholeDrive says, before anything is known of a bundle, that parity of this ratio is not enough for the loss of one of so many
+// drives, what would be, and what that costs; "" where it is enough.
+func NoWholeDrive(ratio ParityRatio, drives int) string {
+	if ratio.Parity == 0 || drives < 2 || AcrossDrives(ratio, drives) {
+		return ""
 	}
-	return fmt.Sprintf("--parity %s, and all drives mounted at the same time", ratio.ForDrive(drives))
+	enough := ratio.ForDrive(drives)
+	percent := func(r ParityRatio) int { return (100*r.Parity + r.Data - 1) / r.Data }
+	return fmt.Sprintf("--parity %s on %d drives: each gets parity of its own, and a whole drive that is lost cannot be rebuilt. --parity %s does that, with all drives mounted at the same time; it adds at least %d%% to the bundle, in place of %d%%",
+		ratio, drives, enough, percent(enough), percent(ratio))
 }
 
 // PlanParityAcross says what [AddParityAcross] will add to the drives in dirs; nothing is written.
-func PlanParityAcross(dirs []string, want Wanted, ratio ParityRatio) (rep *ParityReport, err error) {
+func PlanParityAcross(dirs []string, want Wanted, ratio ParityRatio, most int64) (rep *ParityReport, err error) {
 	s, err := openAll(dirs, want)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, s.close()) }()
-	_, rep, err = s.planAcross(ratio)
+	_, rep, err = s.planAcross(ratio, most)
 	return rep, err
 }
 
 // AddParityAcross is [AddParity] for all drives of a bundle together: groups go across them, so
 // that one whole drive may be lost, and each gets copies of the small files of the others. The
-// ratio must be one with which [AcrossDrives] says so. Errors: those of [AddParity], and *[AwayError] if not all drives are here.
-func AddParityAcross(ctx context.Context, dirs []string, want Wanted, ratio ParityRatio, version string, progress func(int64)) (done *ParityReport, err error) {
+// ratio must be one with which [AcrossDrives] says so. No drive is to have more than most bytes, 0 for all that is free:
+// parity files go where there is room then. Errors: those of [AddParity], and *[AwayError] if not all drives are here.
+func AddParityAcross(ctx context.Context, dirs []string, want Wanted, ratio ParityRatio, most int64, version string, progress func(int64)) (done *ParityReport, err error) {
 	s, err := openAll(dirs, want)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, s.close()) }()
-	p, done, err := s.planAcross(ratio)
+	p, done, err := s.planAcross(ratio, most)
 	if err != nil || done.Already {
 		return done, err
 	}
@@ -124,29 +129,25 @@ func (s *seals) byNumber() map[int]*driveDir {
 }
 
 // planAcross says which parity files the bundle gets, and where.
-func (s *seals) planAcross(ratio ParityRatio) (p seal.Parity, rep *ParityReport, err error) {
+func (s *seals) planAcross(ratio ParityRatio, most int64) (p seal.Parity, rep *ParityReport, err error) {
 	if !AcrossDrives(ratio, len(s.bundle.Drives)) {
 		return p, nil, s.refuseParity(fmt.Sprintf("%s is not enough for the loss of one of %d drives", ratio, len(s.bundle.Drives)), "that takes --parity "+ratio.ForDrive(len(s.bundle.Drives)).String())
 	}
 	rep = &ParityReport{Dir: s.dir.Path(), Bundle: s.bundle.Bundle, Fingerprint: s.finger, Plain: s.plain()}
 	var files [][]seal.File
-	var room []int64
-	count, points, kept := 0, map[string]bool{}, map[string]parity.Kept{}
+	var at []*media.Dir
+	count, kept := 0, map[string]parity.Kept{}
 	for _, d := range s.drives() {
 		for _, name := range d.adding {
 			if size, err := d.dir.Stat(name); err == nil && seal.IsParityFile(name) {
 				kept[name] = parity.Kept{Drive: d.drive.Drive, Size: size}
 			}
 		}
-		files, count = append(files, d.drive.Files), count+len(d.drive.Files)
-		n, err := d.parityRoom()
-		if err != nil {
-			return p, nil, err
-		}
-		room, points[MountOf(d.dir.Path()).Point()] = append(room, n), true
+		files, count, at = append(files, d.drive.Files), count+len(d.drive.Files), append(at, d.dir)
 	}
-	if slices.Contains(room, 0) || len(points) < len(room) {
-		room = nil // not all file systems say it, or one has several, as a staging disk does
+	room, err := acrossRoom(at, most)
+	if err != nil {
+		return p, nil, err
 	}
 	p, err = parity.PlanAcross(s.bundle.Bundle, string(s.finger), files, room, kept, ratio)
 	switch {
@@ -170,22 +171,6 @@ func (s *seals) planAcross(ratio ParityRatio) (p seal.Parity, rep *ParityReport,
 		rep.Work += f.Size
 	}
 	return p, rep, nil
-}
-
-// parityRoom is the bytes that a drive has for segments and parity files together, 0 if that is
-// not known.
-func (s *driveDir) parityRoom() (n int64, err error) {
-	room, err := SpaceOf(s.dir.Path())
-	if err != nil || room.Unknown {
-		return 0, err
-	}
-	files, _, err := s.dir.List(".")
-	for _, f := range files {
-		if _, segment := seal.ParseSegment(f.Name); segment || seal.IsParityFile(f.Name) {
-			n += f.Size
-		}
-	}
-	return n + room.Free, err
 }
 
 // hadParity is what drives have already.
@@ -224,7 +209,7 @@ func (s *seals) addAcross(ctx context.Context, p seal.Parity, version string, do
 	if err != nil {
 		return err
 	}
-	if err := s.makeAllReady(p); err != nil {
+	if err := s.makeAllReady(p, others); err != nil {
 		return err
 	}
 	if err := across(s.byNumber(), p).writeGroups(ctx, p, done, progress); err != nil {
@@ -234,18 +219,22 @@ func (s *seals) addAcross(ctx context.Context, p seal.Parity, version string, do
 		if d.hasParity() {
 			continue
 		}
-		var list []namedBody
-		for number, files := range others {
-			if number != d.drive.Drive {
-				list = append(list, files...)
-			}
-		}
-		slices.SortFunc(list, func(a, b namedBody) int { return cmp.Compare(a.name, b.name) })
-		if err := d.nameParity(ctx, p, list, version); err != nil {
+		if err := d.nameParity(ctx, p, d.ofOthers(others), version); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// ofOthers are the small files of the other drives, by name.
+func (s *driveDir) ofOthers(each map[int][]namedBody) (list []namedBody) {
+	for number, files := range each {
+		if number != s.drive.Drive {
+			list = append(list, files...)
+		}
+	}
+	slices.SortFunc(list, func(a, b namedBody) int { return cmp.Compare(a.name, b.name) })
+	return list
 }
 
 // smallOfEach gives, for each drive, the small files of which the other drives have copies:

@@ -4,6 +4,7 @@ import (
 	"context"
 	"maps"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/satchel-airgap/satchel/bundle/internal/seal"
@@ -12,7 +13,7 @@ import (
 // protectAcross adds parity across the drives of a bundle, and gives the files of each.
 func (s *several) protectAcross(t testing.TB, dirs []string, ratio ParityRatio) (whole []map[string][]byte) {
 	t.Helper()
-	rep, err := AddParityAcross(context.Background(), dirs, Wanted{Expect: s.finger}, ratio, "1.2.3", nil)
+	rep, err := AddParityAcross(context.Background(), dirs, Wanted{Expect: s.finger}, ratio, 0, "1.2.3", nil)
 	if err != nil || rep.Protection.Whole != 1 || rep.Already {
 		t.Fatalf("%+v, %v", rep, err)
 	}
@@ -50,18 +51,21 @@ func TestParityAcross(t *testing.T) {
 	if err := r.Close(); err != nil {
 		t.Error(err)
 	}
-	if rep, err := AddParityAcross(context.Background(), dirs, Wanted{}, ParityRatio{Parity: 10, Data: 20}, "9", nil); err != nil || !rep.Already {
+	if rep, err := AddParityAcross(context.Background(), dirs, Wanted{}, ParityRatio{Parity: 10, Data: 20}, 0, "9", nil); err != nil || !rep.Already {
 		t.Errorf("again: %+v, %v", rep, err)
 	}
 	for name, err := range map[string]error{
-		"another ratio": errOf(AddParityAcross(context.Background(), dirs, Wanted{}, ParityRatio{Parity: 10, Data: 10}, "9", nil)),
-		"too little":    errOf(AddParityAcross(context.Background(), s.dirs, Wanted{}, ParityRatio{Parity: 2, Data: 20}, "9", nil)),
+		"another ratio": errOf(AddParityAcross(context.Background(), dirs, Wanted{}, ParityRatio{Parity: 10, Data: 10}, 0, "9", nil)),
+		"too little":    errOf(AddParityAcross(context.Background(), s.dirs, Wanted{}, ParityRatio{Parity: 2, Data: 20}, 0, "9", nil)),
 	} {
 		if !isA[*RefusedError](err) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if err := errOf(AddParityAcross(context.Background(), s.dirs[1:], Wanted{}, ParityRatio{Parity: 10, Data: 20}, "9", nil)); !isA[*AwayError](err) {
+	if s := NoWholeDrive(ParityRatio{Parity: 2, Data: 20}, 3); !strings.Contains(s, "--parity 10/20 does that") || !strings.Contains(s, "at least 50% to the bundle, in place of 10%") || NoWholeDrive(ParityRatio{Parity: 10, Data: 20}, 3) != "" {
+		t.Error(s)
+	}
+	if err := errOf(AddParityAcross(context.Background(), s.dirs[1:], Wanted{}, ParityRatio{Parity: 10, Data: 20}, 0, "9", nil)); !isA[*AwayError](err) {
 		t.Errorf("a drive is away: %v", err)
 	}
 }
@@ -109,7 +113,7 @@ func TestParityAcrossStopped(t *testing.T) {
 			if !isA[*ParityError](err) || len(r.Faults) > 0 {
 				t.Errorf("drive %d after %d changes: %v, %v", k+1, n, err, r.Faults)
 			}
-			if _, err := AddParityAcross(context.Background(), dirs, Wanted{}, ParityRatio{Parity: 1, Data: 2}, "1.2.3", nil); err != nil {
+			if _, err := AddParityAcross(context.Background(), dirs, Wanted{}, ParityRatio{Parity: 1, Data: 2}, 0, "1.2.3", nil); err != nil {
 				t.Fatalf("drive %d after %d changes: %v", k+1, n, err)
 			}
 			for j, dir := range dirs {
@@ -146,7 +150,7 @@ func TestParityAcrossThenChanged(t *testing.T) {
 		if err := change(dirs); err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
-		if _, err := AddParityAcross(context.Background(), dirs, Wanted{}, ParityRatio{Parity: 1, Data: 2}, "1.2.3", nil); err != nil {
+		if _, err := AddParityAcross(context.Background(), dirs, Wanted{}, ParityRatio{Parity: 1, Data: 2}, 0, "1.2.3", nil); err != nil {
 			t.Fatalf("%s, parity again: %v", name, err)
 		}
 		if r, err := Verify(context.Background(), dirs, VerifyOptions{Expect: s.finger}); err != nil {

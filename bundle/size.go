@@ -1,6 +1,7 @@
 package bundle
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"strconv"
@@ -49,14 +50,16 @@ func ParseSize(s string) (int64, error) {
 	return int64(v * unit), nil
 }
 
-// CompactSize writes a number of bytes as [ParseSize] reads it, exactly.
+// CompactSize writes a number of bytes as [ParseSize] reads it, exactly, in the unit that makes it shortest.
 func CompactSize(n int64) string {
-	for _, u := range sizeUnits[:4] {
-		if unit := int64(u.bytes); n >= unit && n%unit == 0 {
-			return fmt.Sprintf("%d%s", n/unit, u.name)
+	best := ""
+	for _, u := range sizeUnits[:8] {
+		unit := int64(u.bytes)
+		if s := fmt.Sprintf("%d%s", n/unit, u.name); n >= unit && n%unit == 0 && (best == "" || len(s) < len(best)) {
+			best = s
 		}
 	}
-	return strconv.FormatInt(n, 10)
+	return cmp.Or(best, strconv.FormatInt(n, 10))
 }
 
 // FormatSize writes a number of bytes for people, in powers of two.

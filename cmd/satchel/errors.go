@@ -92,7 +92,7 @@ func exitCode(err error) int {
 		return exitGaps
 	case as[*bundle.DamageError](err), as[*bundle.CopyError](err), as[*bundle.ReadBackError](err), as[*missingError](err), as[*noSuchBundleError](err):
 		return exitDamaged
-	case as[*copying.NextDriveError](err), as[*pack.NextDriveError](err):
+	case as[*copying.NextDriveError](err), as[*pack.NextDriveError](err), as[*pack.GoneError](err):
 		return exitDrive
 	case isUsage(err):
 		return exitUsage

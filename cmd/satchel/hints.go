@@ -191,6 +191,14 @@ func flagsFor(err error) string {
 			flags = append(flags, "--restart")
 		}
 		return strings.Join(flags, ", ")
+	case *pack.GoneError:
+		switch {
+		case e.Sealed:
+		case e.Finished:
+			return "--restart"
+		case e.Other == "":
+			return "--begin-again " + e.Label + ", or --restart"
+		}
 	case *pack.NextDriveError:
 		if e.Begun {
 			return "--begin-again " + e.Label

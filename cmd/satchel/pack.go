@@ -89,7 +89,7 @@ the drive can read all of it, and readers open it with --allow-unencrypted alone
 	addNoEncryption(f, &o.noEncryption)
 	addSignFlags(f, &o.sign)
 	f.Var(sizeValue{&o.volumes.segmentSize}, "segment-size", "largest file on the drive, such as 128MiB; at least 1MiB, at most 4GiB - 1")
-	f.Var(someValue{sizeValue{&o.volumes.driveSize}}, "drive-size", "write onto as many drives as it takes, and at most so many bytes, such as 64GB, onto each")
+	f.Var(someValue{sizeValue{&o.volumes.driveSize}}, "drive-size", "write onto as many drives as it takes, and at most so many bytes, such as 64GB, onto each; a bundle that was begun keeps the size that it was begun with")
 	addClusterSize(f, &o.volumes.cluster)
 	addMedia(f, &o.volumes.media)
 	f.IntVar(&o.volumes.lanes, "lanes", bundle.DefaultLanes, "how many large blobs, `N`, are written at once to a drive; each takes 13 MiB of memory; a bundle on D drives has at most 99/D a drive")
@@ -281,7 +281,7 @@ func runPack(cmd *cobra.Command, a *app, o packOptions, dirs []string) error {
 	}
 	said.fill(done)
 	if done.Fingerprint == "" {
-		a.info("no fingerprint is printed, because the bundle was not read back: satchel verify %s does that, and prints it", done.Dir)
+		a.info("no fingerprint is printed, because the bundle was not read back: satchel verify %s does that, and prints it", shellWords(done.Dirs))
 	} else {
 		err = a.showFingerprint(done.Fingerprint)
 	}

@@ -99,7 +99,7 @@ func runParity(ctx context.Context, a *app, trust trustFlags, flag string, args 
 		}
 	}
 	if of > 1 {
-		a.info("each drive has parity of its own, and no whole drive may be lost: that takes --parity %s, with all %d drives named together", ratio.ForDrive(of), of)
+		a.info("each drive has parity of its own, and a whole drive that is lost cannot be rebuilt: that takes --parity %s, with all %d drives named together", ratio.ForDrive(of), of)
 	}
 	return nil
 }
@@ -112,7 +112,7 @@ func (e *apartError) Unwrap() error { return e.AwayError }
 
 // Hint says what else can be done.
 func (e *apartError) Hint() string {
-	return "or give each drive parity of its own, one after another, with fewer parity files: then no whole drive may be lost"
+	return "or give each drive parity of its own, one after another, with fewer parity files: then a whole drive that is lost cannot be rebuilt"
 }
 
 // parity adds parity files to a drive of a bundle, or to all of it, and says so.
@@ -146,7 +146,7 @@ func (a *app) parity(ctx context.Context, dirs []string, want bundle.Wanted, rat
 func (a *app) addParity(ctx context.Context, dirs []string, want bundle.Wanted, ratio bundle.ParityRatio) (done *bundle.ParityReport, err error) {
 	var plan *bundle.ParityReport
 	if len(dirs) > 1 {
-		plan, err = bundle.PlanParityAcross(dirs, want, ratio)
+		plan, err = bundle.PlanParityAcross(dirs, want, ratio, 0)
 	} else {
 		plan, err = bundle.PlanParity(dirs[0], want, ratio)
 	}
@@ -155,7 +155,7 @@ func (a *app) addParity(ctx context.Context, dirs []string, want bundle.Wanted, 
 	}
 	bar := a.Progress("parity", 0, plan.Work)
 	if len(dirs) > 1 {
-		done, err = bundle.AddParityAcross(ctx, dirs, want, ratio, version(), bar.Add)
+		done, err = bundle.AddParityAcross(ctx, dirs, want, ratio, 0, version(), bar.Add)
 	} else {
 		done, err = bundle.AddParity(ctx, dirs[0], want, ratio, version(), bar.Add)
 	}

@@ -54,7 +54,7 @@ func (p *printer) written(w plan.Written, s *plan.Spread) {
 		p.printf("%s%s can be rebuilt\n", head, has)
 	}
 	if takes := w.WholeDrive; takes != "" {
-		p.printf("             no whole drive may be lost: that takes %s\n", takes)
+		p.printf("             a whole drive that is lost cannot be rebuilt: that takes %s\n", takes)
 	}
 }
 

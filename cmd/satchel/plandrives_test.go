@@ -38,7 +38,7 @@ on the drive about 40.0 MiB, 41 segments
              41.0 MiB in clusters of 128KiB
 parity       drive 1: any 2 of 16 segments can be rebuilt
 parity       drive 2: any 2 of 12 segments can be rebuilt
-             no whole drive may be lost: that takes all drives mounted at the same time
+             a whole drive that is lost cannot be rebuilt: that takes all drives mounted at the same time
 drives       2 of 24.0 MiB
    drive  1  about 22.0 MiB in 21 segments, 3 blobs
    drive  2  about 18.0 MiB in 20 segments, 1 blob

@@ -26,9 +26,11 @@ type Begin struct {
 	Inventory   oci.Inventory     `json:"inventory"`
 	Gaps        []byte            `json:"gaps,omitempty"` // what was left out from the start, in the caller's words
 	Baseline    *index.Baseline   `json:"baseline,omitempty"`
-	Drives      []DrivePlan       `json:"drives,omitempty"` // what goes on each; none for a bundle of one
-	Across      bool              `json:"across,omitempty"` // parity goes across the drives, at the end
-	File        digest.Digest     `json:"file,omitempty"`   // of the configuration alone, where Config is of more than that
+	Drives      []DrivePlan       `json:"drives,omitempty"`    // what goes on each; none for a bundle of one
+	Across      bool              `json:"across,omitempty"`    // parity goes across the drives, at the end
+	DriveSize   int64             `json:"driveSize,omitempty"` // the most bytes that each drive gets; 0 where none was named, and in journals of earlier versions
+	Staging     bool              `json:"staging,omitempty"`   // each drive has a directory in the one that was named
+	File        digest.Digest     `json:"file,omitempty"`      // of the configuration alone, where Config is of more than that
 	Supplements *Supplements      `json:"supplements,omitempty"`
 }
 

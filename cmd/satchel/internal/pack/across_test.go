@@ -65,6 +65,9 @@ func TestPackOwnStays(t *testing.T) {
 	if _, err := run("a", "b"); !errors.As(err, &wanted) || wanted.Finished == "" {
 		t.Fatalf("two places for four drives: %v\n%s", err, b.Log)
 	}
+	if log := b.Log.String(); !strings.Contains(log, "a whole drive that is lost cannot be rebuilt; that takes all drives mounted at the same time: about") || !strings.Contains(log, "of parity files in place of") {
+		t.Errorf("what the protection is, and what a better one costs, is not said:\n%s", log)
+	}
 	done, err := run("a", "b", "c", "d")
 	if err != nil {
 		t.Fatalf("%v\n%s", err, b.Log)

@@ -267,7 +267,7 @@ func (p *packing) checkAgain(ctx context.Context, b bundle.SealedError) error {
 	}
 	across, err := p.parityOf(b, dirs, len(away))
 	if err == nil && across {
-		err = p.addAcross(ctx, b.Fingerprint, dirs, away)
+		err = p.addAcross(ctx, b, dirs, away)
 	}
 	if err != nil {
 		return err

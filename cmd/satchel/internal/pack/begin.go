@@ -17,6 +17,9 @@ import (
 // before the first byte, and begins one. If a bundle there is finished and has what is
 // asked for, it gives that one.
 func (p *packing) open(ctx context.Context) (*Result, error) {
+	if err := p.sizeBegunWith(); err != nil {
+		return nil, err
+	}
 	if p.opts.several() {
 		return p.openSeveral(ctx)
 	}
@@ -83,10 +86,18 @@ func (p *packing) goOn(ctx context.Context, w *bundle.Writer) error {
 	p.useKept(w.Supplement())
 	if n := len(w.Drives()); n > 1 {
 		p.Info("resuming bundle %s on %d drives, content pinned on %s", w.ID(), n, text.Minute(w.Begun()))
+		p.sayNoWholeDrive(n)
 	} else {
 		p.Info("resuming bundle %s in %s, content pinned on %s", w.ID(), w.Dir(), text.Minute(w.Begun()))
 	}
-	err := p.beginNamed()
+	p.sayDriveSize()
+	here, err := p.here()
+	if err == nil {
+		err = p.checkAllHere(here)
+	}
+	if err == nil {
+		err = p.beginNamed()
+	}
 	if err == nil {
 		err = p.prepareLedger()
 	}

@@ -111,11 +111,23 @@ func (p *packing) stillFits(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	f, err := p.w.Forecast(all.Inventory, all.Graph, all.Body)
+	here, err := p.here()
 	if err != nil {
 		return err
 	}
-	return p.roomLeft(f)
+	f, err := p.w.Forecast(all.Inventory, all.Graph, all.Body, here)
+	if err != nil {
+		return err
+	}
+	return p.roomLeft(f, here)
+}
+
+// here gives the directories of the drives that are in the places of this run.
+func (p *packing) here() (map[int]string, error) {
+	if p.slots == nil {
+		return p.w.Here(nil)
+	}
+	return p.w.Here(p.drivePlaces())
 }
 
 // enough compares the free space with what is needed, unless nobody knows it.

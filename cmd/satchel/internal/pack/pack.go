@@ -76,6 +76,7 @@ func Identity(o prepare.Options) digest.Digest {
 type Result struct {
 	Bundle      string // its ID
 	Dir         string
+	Dirs        []string           // of several drives, those that are here
 	Fingerprint bundle.Fingerprint // empty for a bundle that was not read back in this run
 	Stream      bundle.Stream      // the zero value for a bundle of an earlier version
 	Sequence    int
@@ -120,6 +121,7 @@ type packing struct {
 	hold *bundle.Hold // on the finished bundle, until the run ends
 	on   bundle.Mount // where the directory was at the start
 
+	sized bool              // this run names no size of drives, and takes the one that the bundle was begun with
 	slots *slots            // nil for a bundle of one drive
 	left  map[string]string // the label of the drive that was finished last in a place
 
@@ -146,7 +148,7 @@ func (p *packing) run(ctx context.Context) (*Result, error) {
 		return nil, err
 	}
 	p.dropBuilt(id)
-	if err := p.release(ctx, bundle.SealedError{Bundle: id, Dir: dir, Fingerprint: fp, Across: p.w.Across()}); err != nil {
+	if err := p.release(ctx, bundle.SealedError{Bundle: id, Dir: dir, Fingerprint: fp, Across: p.w.Across(), DriveSize: p.w.MostOnDrive()}); err != nil {
 		return nil, err
 	}
 	return p.result(id, dir, fp), nil
@@ -156,8 +158,11 @@ func (p *packing) result(id, dir string, fp bundle.Fingerprint) *Result {
 	if p.opts.NoVerify {
 		fp = "" // nobody knows whether the drive has what it stands for
 	}
-	done := &Result{Bundle: id, Dir: dir, Fingerprint: fp, Stream: p.stream, Sequence: p.sequence, Graph: p.Graph, Gaps: p.Gaps, state: p.opts.State}
+	done := &Result{Bundle: id, Dir: dir, Dirs: []string{dir}, Fingerprint: fp, Stream: p.stream, Sequence: p.sequence, Graph: p.Graph, Gaps: p.Gaps, state: p.opts.State}
 	done.Carried = p.Carried()
+	if dirs, _, err := p.drivesOf(bundle.SealedError{Bundle: id, Dir: dir}); err == nil && len(dirs) > 0 {
+		done.Dirs = dirs
+	}
 	return done
 }
 
@@ -178,7 +183,7 @@ func (p *packing) release(ctx context.Context, b bundle.SealedError) error {
 	switch {
 	case err != nil:
 	case across:
-		err = p.addAcross(ctx, fp, dirs, away)
+		err = p.addAcross(ctx, b, dirs, away)
 	default:
 		err = p.addParity(ctx, dir, fp)
 	}

@@ -25,17 +25,17 @@ func (p *packing) parityOf(b bundle.SealedError, dirs []string, away int) (acros
 }
 
 // addAcross adds parity that goes across all drives of a finished bundle.
-func (p *packing) addAcross(ctx context.Context, fp bundle.Fingerprint, dirs []string, away []bundle.DriveLabel) error {
+func (p *packing) addAcross(ctx context.Context, b bundle.SealedError, dirs []string, away []bundle.DriveLabel) error {
 	if len(away) > 0 {
 		for _, dir := range dirs {
 			if _, has, err := bundle.HasParity(dir); err != nil || !has {
-				return fmt.Errorf("add parity: %w", cmp.Or(err, error(&bundle.AwayError{Drives: away, Why: "parity goes across all drives"})))
+				return fmt.Errorf("add parity: %w", cmp.Or(err, p.awayAtTheEnd(away)))
 			}
 		}
 		return nil
 	}
-	job, want := p.opts.Job, bundle.Wanted{Expect: fp}
-	plan, err := bundle.PlanParityAcross(dirs, want, job.Parity)
+	job, want := p.opts.Job, bundle.Wanted{Expect: b.Fingerprint}
+	plan, err := bundle.PlanParityAcross(dirs, want, job.Parity, b.DriveSize)
 	if err != nil {
 		return fmt.Errorf("add parity: %w", err)
 	}
@@ -43,7 +43,7 @@ func (p *packing) addAcross(ctx context.Context, fp bundle.Fingerprint, dirs []s
 		return nil
 	}
 	bar := p.Progress("parity", 0, plan.Work)
-	done, err := bundle.AddParityAcross(ctx, dirs, want, job.Parity, job.Version, bar.Add)
+	done, err := bundle.AddParityAcross(ctx, dirs, want, job.Parity, b.DriveSize, job.Version, bar.Add)
 	bar.End()
 	if err != nil {
 		return fmt.Errorf("add parity: %w", err)
@@ -55,6 +55,14 @@ func (p *packing) addAcross(ctx context.Context, fp bundle.Fingerprint, dirs []s
 		}
 	}
 	return nil
+}
+
+// awayAtTheEnd says that drives of a finished bundle are away which parity needs.
+func (p *packing) awayAtTheEnd(away []bundle.DriveLabel) error {
+	if d := away[0]; p.slots != nil && p.slots.Staging {
+		return &GoneError{Label: d.Label(), Dir: p.slots.Dir(d.Number), Staging: true, Finished: true, Sealed: true}
+	}
+	return &bundle.AwayError{Drives: away, Why: "parity goes across all drives"}
 }
 
 // addParity adds the parity files that are asked for to a finished bundle, or to a drive of

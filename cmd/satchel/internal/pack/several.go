@@ -48,7 +48,17 @@ func (p *packing) openSeveral(ctx context.Context) (*Result, error) {
 	if err := p.probe(); err != nil {
 		return nil, err
 	}
+	if p.opts.Drives.Size == 0 { // else nobody knows how many it takes
+		p.sayNoWholeDrive(len(p.slots.Dirs))
+	}
 	return nil, p.begin(ctx, p.Prepare)
+}
+
+// sayNoWholeDrive says early that parity is not enough for the loss of one of so many drives.
+func (p *packing) sayNoWholeDrive(drives int) {
+	if s := bundle.NoWholeDrive(p.opts.Job.Parity, drives); s != "" {
+		p.Warn("%s", s)
+	}
 }
 
 // resumeSeveral resumes the bundle that exists, unless it is to be deleted.
@@ -174,7 +184,7 @@ func (p *packing) saySpread(s *bundle.Spread) {
 	case len(has) == 1 && has[0].Whole > 0:
 		p.Info("parity will go across the drives: %s can be rebuilt; all stay mounted until the end", has[0])
 	case len(has) > 0:
-		p.Info("each drive gets parity of its own, and no whole drive may be lost: that takes %s", bundle.WholeDriveTakes(p.opts.Job.Parity, len(s.Drives)))
+		p.Info("each drive gets parity of its own (%s), and a whole drive that is lost cannot be rebuilt; that takes %s", has[0], s.Forecast.WholeDriveTakes(p.opts.Job.Parity))
 	}
 }
 
@@ -230,17 +240,40 @@ func (p *packing) lastPlace() {
 	}
 }
 
-// roomLeft makes sure that what is left of the drives that are there has room.
-func (p *packing) roomLeft(f bundle.Forecast) error {
+// roomLeft makes sure that the drives have room for the rest, parity that goes across them too. Several on one file system, as on a
+// staging disk, share its room.
+func (p *packing) roomLeft(f bundle.Forecast, here map[int]string) error {
+	type shared struct {
+		drives []int
+		dirs   []string
+	}
+	on := map[string]*shared{}
+	var points []string
 	for _, d := range p.w.Drives() {
-		if d.Dir == "" || d.Finished {
+		dir := here[d.Number]
+		if dir == "" && p.slots != nil && p.slots.Staging {
+			dir = p.slots.Dirs[0] // it will have its directory there
+		}
+		if dir == "" || d.Finished && !p.w.Across() {
 			continue
 		}
-		room, err := bundle.SpaceOf(d.Dir)
+		point := bundle.MountOf(dir).Point()
+		if on[point] == nil {
+			on[point], points = &shared{}, append(points, point)
+		}
+		s := on[point]
+		s.drives, s.dirs = append(s.drives, d.Number), append(s.dirs, dir)
+	}
+	for _, point := range points {
+		s := on[point]
+		room, err := bundle.SpaceOf(s.dirs[0])
 		if err != nil {
 			return err
 		}
-		if err := p.enough(d.Dir, f.On(d.Number), room, 0, true); err != nil {
+		if p.slots != nil && p.slots.Staging {
+			s.dirs = p.slots.Dirs[:1]
+		}
+		if err := p.enough(text.And(s.dirs), f.On(s.drives...), room, 0, true); err != nil {
 			return err
 		}
 	}

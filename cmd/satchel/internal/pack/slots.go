@@ -40,6 +40,7 @@ func (p *packing) findSlots(ctx context.Context) (err error) {
 	}
 	p.slots.Places, err = places.Find(dirs, p.opts.Drives)
 	p.opts.Job.Mounted = p.slots.Mounted
+	p.opts.Job.DriveSize, p.opts.Job.Staging = p.opts.Drives.Size, p.slots.Staging
 	return err
 }
 
@@ -175,6 +176,9 @@ func (p *packing) insert(ctx context.Context, d bundle.DriveState) error {
 		}
 	}
 	for asked := false; why != nil; asked = true {
+		if p.slots.Staging {
+			why = p.notStaged(d, dir, why)
+		}
 		if !isWrong(why) || p.slots.Staging || ctx.Err() != nil {
 			return cmp.Or(ctx.Err(), why)
 		}

@@ -188,7 +188,7 @@ func (l *laid) count(w *Written, parity bundle.ParityRatio) {
 	f := l.spread.Forecast
 	w.Bytes, w.Segments, w.OnDrive, w.Parity, w.WholeDrive = f.Bytes, f.Segments, f.OnDrive(w.Cluster), parityOf(f), ""
 	if has := f.Protections(); len(has) > 0 && has[0].Whole == 0 {
-		w.WholeDrive = bundle.WholeDriveTakes(parity, len(l.spread.Drives))
+		w.WholeDrive = f.WholeDriveTakes(parity)
 	}
 }
 

@@ -25,6 +25,9 @@ type Options struct {
 func Run(ctx context.Context, o Options) (*Report, error) {
 	p := &planning{Set: prepare.New(o.Options), opts: o}
 	defer p.Close()
+	if s := bundle.NoWholeDrive(o.Job.Parity, len(o.Dirs)); s != "" && o.Drives.Size == 0 {
+		p.Warn("%s", s)
+	}
 	if err := p.Prepare(ctx); err != nil {
 		return nil, err
 	}
