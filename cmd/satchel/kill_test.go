@@ -27,6 +27,9 @@ const (
 	// killed process never read: the sender's socket buffer (tcp_wmem ends at 4
 	// MiB). The receiver's stays small, because the source is slower than satchel.
 	socketBytes = 4 << 20
+	// receivedBytes is what the receiver's buffer may have where the drive is slower than
+	// the source (tcp_rmem ends at 6 MiB), as exFAT by FUSE is on a busy machine.
+	receivedBytes = 6 << 20
 	// sourceRate is how fast the source serves blobs, in bytes a second.
 	sourceRate = 64 << 20
 )
@@ -36,7 +39,11 @@ const (
 // on its way; of the other fetches, all of small blobs, the whole blob, which is
 // gathered in memory before it takes a lane.
 func refetched(small int64) int64 {
-	return killLanes*(killSegment+socketBytes) + (killLayers-killLanes)*small
+	lane := int64(killSegment + socketBytes)
+	if os.Getenv(onExFAT) != "" {
+		lane += receivedBytes
+	}
+	return killLanes*lane + (killLayers-killLanes)*small
 }
 
 func kills() int {
