@@ -48,7 +48,7 @@ func (e *ListError) Error() string {
 
 // Hint says what to do now.
 func (e *ListError) Hint() string {
-	return `satchel verify --lost FILE writes such a list; by hand, it is the line "` + lostHead + `", then "bundle ID", then a line "drive N" for each lost drive and "file NAME" for each lost file`
+	return `by hand, it is the line "` + lostHead + `", then "bundle ID", then a line "drive N" for each lost drive and "file NAME" for each lost file`
 }
 
 // Permanent is true: the list stays what it is.

@@ -53,10 +53,21 @@ func (e *NoJournalError) Hint() string {
 // Permanent is true: what was deleted does not come back.
 func (e *NoJournalError) Permanent() bool { return true }
 
+// SupplementProblem is what stands against a supplement.
+type SupplementProblem int
+
+const (
+	_                    SupplementProblem = iota // another one
+	SupplementUnfinished                          // the bundle was never sealed
+	SupplementNothing                             // nothing of it is lost
+	SupplementForeign                             // what is lost was never in it
+)
+
 // SupplementError says that no supplement can be made.
 type SupplementError struct {
-	Bundle string // the damaged one
-	Why    string
+	Bundle  string // the damaged one
+	Why     string
+	Problem SupplementProblem
 
 	hint string
 }
@@ -118,13 +129,13 @@ func sealedAt(st *journal.State) time.Time {
 func mayLose(st *journal.State, lost Lost) error {
 	switch {
 	case st.Sealed == nil:
-		return &SupplementError{lost.Bundle, "it is not finished", "run its satchel pack again, which resumes it"}
+		return &SupplementError{Bundle: lost.Bundle, Why: "it is not finished", Problem: SupplementUnfinished, hint: "pack it again by the same command, which resumes it"}
 	case st.Begin.Supplements != nil:
-		return &SupplementError{lost.Bundle, "it is a supplement itself, of bundle " + st.Begin.Supplements.Bundle, "make another supplement of that bundle, and name the list of what that one has lost"}
+		return &SupplementError{Bundle: lost.Bundle, Why: "it is a supplement itself, of bundle " + st.Begin.Supplements.Bundle, hint: "make another supplement of that bundle, and name the list of what that one has lost"}
 	case lost.Fingerprint != "" && string(lost.Fingerprint) != st.Sealed.Fingerprint:
-		return &SupplementError{lost.Bundle, fmt.Sprintf("the damaged one has the fingerprint %s, and this host has packed %s", lost.Fingerprint, st.Sealed.Fingerprint), "it is another bundle, or the list is wrong: compare the fingerprints with the slips"}
+		return &SupplementError{Bundle: lost.Bundle, Why: fmt.Sprintf("the damaged one has the fingerprint %s, and this host has packed %s", lost.Fingerprint, st.Sealed.Fingerprint), hint: "it is another bundle, or the list is wrong: compare the fingerprints with the slips"}
 	case lost.Empty():
-		return &SupplementError{lost.Bundle, "nothing of it is lost", "satchel verify finds out what is, and satchel repair what can be rebuilt without a supplement"}
+		return &SupplementError{Bundle: lost.Bundle, Why: "nothing of it is lost", Problem: SupplementNothing}
 	}
 	return nil
 }
@@ -132,7 +143,7 @@ func mayLose(st *journal.State, lost Lost) error {
 // lostSegments gives the names of the segments that are lost.
 func lostSegments(st *journal.State, lost Lost) (map[string]bool, error) {
 	if foreign := neverHad(st, lost); foreign != nil {
-		return nil, &SupplementError{lost.Bundle, "it never had " + text.Some(foreign, 5), "look at what is lost again: satchel verify --lost FILE lists it"}
+		return nil, &SupplementError{Bundle: lost.Bundle, Why: "it never had " + text.Some(foreign, 5), Problem: SupplementForeign, hint: "look again at what is lost"}
 	}
 	gone := map[string]bool{}
 	for lane, segs := range st.Segments {

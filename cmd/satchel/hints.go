@@ -154,6 +154,16 @@ func hintOf(err error) string {
 // flagsFor names the flags of satchel that do what an error says to do. Libraries do not
 // know them.
 func flagsFor(err error) string {
+	for _, of := range []func(error) string{answerFlags, contentFlags, placementFlags, jobFlags, configurationFlags} {
+		if flags := of(err); flags != "" {
+			return flags
+		}
+	}
+	return keyFlags(err)
+}
+
+// answerFlags are for errors of registries, and of this host's settings for them.
+func answerFlags(err error) string {
 	//lint:ignore errorlint the caller unwraps it
 	switch e := err.(type) {
 	case *transport.RegistryError:
@@ -170,10 +180,6 @@ func flagsFor(err error) string {
 		if isLeftOut(e) {
 			return "if " + strings.Join(e.Platforms, ", ") + " is not needed, leave it out: name the other platforms (platforms: in the configuration)"
 		}
-	case *baseline.NoneArrivedError:
-		if len(e.Bundles) > 0 {
-			return "satchel confirm FINGERPRINT, or --since RECEIPT"
-		}
 	case *transport.PlainHTTPError:
 		return troubleFlags[transport.TroublePlainHTTP]
 	case *transport.BlockedError:
@@ -182,6 +188,48 @@ func flagsFor(err error) string {
 		return "--authfile FILE"
 	case *transport.ConfigError:
 		return configFlags[e.What]
+	}
+	return ""
+}
+
+// contentFlags are for errors of what a bundle carries, and of who has signed it.
+func contentFlags(err error) string {
+	//lint:ignore errorlint the caller unwraps it
+	switch e := err.(type) {
+	case *bundle.DamageError:
+		if !e.Whole {
+			return "satchel repair " + damagedDir(e)
+		}
+	case *bundle.RepairError:
+		if len(e.Open) > 0 {
+			return "satchel repair " + damagedDir(&bundle.DamageError{Dir: e.Dir}) + strings.Repeat(" DIR", len(e.Away))
+		}
+	case *bundle.RefusedDamageError:
+		if damage, ok := errors.AsType[*bundle.DamageError](e.Err); ok && allWhole(e.Err) {
+			return "repair it first, then run the same command again: satchel repair " + damagedDir(damage)
+		}
+	case *bundle.ListError:
+		return "satchel verify --lost FILE writes such a list"
+	case *bundle.SupplementError:
+		return supplementFlags[e.Problem]
+	case *bundle.PlainError:
+		return "--allow-unencrypted"
+	case *bundle.SigningError:
+		return "satchel sign --sign-key KEY DIR"
+	case *bundle.SignerError:
+		return "--sign-key FILE"
+	case *bundle.TrustError:
+		return "satchel sign --sign-key KEY DIR; --trust FILE"
+	case *bundle.TrustFileError:
+		return "--trust FILE"
+	}
+	return ""
+}
+
+// placementFlags are for errors of where a bundle is: drives, directories and journals.
+func placementFlags(err error) string {
+	//lint:ignore errorlint the caller unwraps it
+	switch e := err.(type) {
 	case *bundle.RefusedError:
 		var flags []string
 		if e.Stream != "" {
@@ -191,18 +239,6 @@ func flagsFor(err error) string {
 			flags = append(flags, "--restart")
 		}
 		return strings.Join(flags, ", ")
-	case *pack.GoneError:
-		switch {
-		case e.Sealed:
-		case e.Finished:
-			return "--restart"
-		case e.Other == "":
-			return "--begin-again " + e.Label + ", or --restart"
-		}
-	case *pack.NextDriveError:
-		if e.Begun {
-			return "--begin-again " + e.Label
-		}
 	case *bundle.MountError:
 		if e.Point != "" {
 			return "if no drive will be mounted there any more, --yes; nothing is forgotten but that"
@@ -215,18 +251,6 @@ func flagsFor(err error) string {
 	case *bundle.DriveError:
 		if errors.Is(e.Err, syscall.EFBIG) {
 			return "--segment-size SIZE"
-		}
-	case *bundle.DamageError:
-		if !e.Whole {
-			return "satchel repair " + damagedDir(e)
-		}
-	case *bundle.RepairError:
-		if len(e.Open) > 0 {
-			return "satchel repair " + damagedDir(&bundle.DamageError{Dir: e.Dir}) + strings.Repeat(" DIR", len(e.Away))
-		}
-	case *bundle.RefusedDamageError:
-		if damage, ok := errors.AsType[*bundle.DamageError](e.Err); ok && allWhole(e.Err) {
-			return "repair it first, then run the same command again: satchel repair " + damagedDir(damage)
 		}
 	case *bundle.UnfinishedError:
 		switch {
@@ -243,23 +267,37 @@ func flagsFor(err error) string {
 		if e.Why == "" {
 			return "one that is lost: satchel unpack --keep-going pushes what is whole without it, and satchel verify --lost FILE lists it for a supplement; both with the directories of the others"
 		}
-	case *bundle.PlainError:
-		return "--allow-unencrypted"
-	case *bundle.SigningError:
-		return "satchel sign --sign-key KEY DIR"
-	case *bundle.SignerError:
-		return "--sign-key FILE"
-	case *bundle.TrustError:
-		return "satchel sign --sign-key KEY DIR; --trust FILE"
-	case *untrustedError:
-		return "satchel unpack --sign-key KEY; --trust FILE"
-	case *bundle.TrustFileError:
-		return "--trust FILE"
 	case *bundle.MissingError:
 		if e.Label != "" {
 			return "--begin-again " + e.Label + ", or --restart"
 		}
 		return "--restart"
+	}
+	return ""
+}
+
+// jobFlags are for errors of what the commands do.
+func jobFlags(err error) string {
+	//lint:ignore errorlint the caller unwraps it
+	switch e := err.(type) {
+	case *baseline.NoneArrivedError:
+		if len(e.Bundles) > 0 {
+			return "satchel confirm FINGERPRINT, or --since RECEIPT"
+		}
+	case *pack.GoneError:
+		switch {
+		case e.Sealed:
+		case e.Finished:
+			return "--restart"
+		case e.Other == "":
+			return "--begin-again " + e.Label + ", or --restart"
+		}
+	case *pack.NextDriveError:
+		if e.Begun {
+			return "--begin-again " + e.Label
+		}
+	case *untrustedError:
+		return "satchel unpack --sign-key KEY; --trust FILE"
 	case *prepare.LostError:
 		return "--restart"
 	case *gaps.FileError, *prepare.ListError:
@@ -272,8 +310,6 @@ func flagsFor(err error) string {
 			flags += fmt.Sprintf(", or --max-nested-paths %d where satchel has filled it so", there.MaxNestedPaths)
 		}
 		return flags + "; to keep a second copy in satchel's own places, --layout " + manifests.LayoutOcMirror
-	case *manifests.CatalogMergeError:
-		return "--catalog replace"
 	case *ledger.WhichSiteError, *ledger.OtherSiteError:
 		return "--site NAME; --forget-site NAME"
 	case *ledger.GoneError:
@@ -284,6 +320,16 @@ func flagsFor(err error) string {
 		return "satchel unpack"
 	case *receipt.MirrorError:
 		return "--no-mirror-receipt"
+	}
+	return ""
+}
+
+// configurationFlags are for errors of the configuration, and of what a cluster is said to be.
+func configurationFlags(err error) string {
+	//lint:ignore errorlint the caller unwraps it
+	switch e := err.(type) {
+	case *manifests.CatalogMergeError:
+		return "--catalog replace"
 	case *manifests.SiteError:
 		return fieldFlags[e.Field]
 	case *manifests.ChartError:
@@ -306,7 +352,7 @@ func flagsFor(err error) string {
 	case *manifests.ToolError:
 		return "pack without --with-tools"
 	}
-	return keyFlags(err)
+	return ""
 }
 
 // keyFlags are the flags for an error about keys, "" for another.
@@ -318,6 +364,13 @@ func keyFlags(err error) string {
 		return "--passphrase-file FILE, or --new-passphrase-file FILE of rekey"
 	}
 	return ""
+}
+
+// supplementFlags are for what stands against a supplement.
+var supplementFlags = map[bundle.SupplementProblem]string{
+	bundle.SupplementUnfinished: "satchel pack",
+	bundle.SupplementNothing:    "satchel verify finds out what is, and satchel repair rebuilds without a supplement what it can",
+	bundle.SupplementForeign:    "satchel verify --lost FILE lists it",
 }
 
 // isLeftOut reports whether a platform of an image, which its registry does not give, can be

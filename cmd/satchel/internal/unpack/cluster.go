@@ -56,54 +56,61 @@ func begin(ctx context.Context, r *bundle.Reader, client *transport.Client, o Op
 	if o.Out == nil {
 		return u, nil
 	}
-	if err := u.recallGone(); err != nil {
-		return nil, err
-	}
-	var err error
-	if u.Site.Signatures, err = manifests.ReadSignatures(ctx, r.Inventory(), r); err != nil {
-		return nil, err
-	}
-	if u.Site.Payloads, err = manifests.ReadPayloadFacts(ctx, r.Inventory(), r); err != nil {
-		return nil, err
-	}
-	if u.Site.PayloadBytes, err = u.payloadBytes(ctx); err != nil {
-		return nil, err
-	}
-	if u.Site.Contents, err = manifests.ReadContents(ctx, r.Inventory(), r); err != nil {
-		return nil, err
-	}
-	for _, out := range u.outputs() {
-		for _, dir := range driveDirs(r) {
-			if err := out.Dir.Apart(dir); err != nil {
-				return nil, err
-			}
+	for _, step := range []func(context.Context) error{u.readCarried, u.placeOutputs, u.recallForYAML} {
+		if err := step(ctx); err != nil {
+			return nil, err
 		}
-	}
-	if err := mirrorKnown(&u.Site, client); err != nil {
-		return nil, err
-	}
-	if u.Site.Templates, err = clusteryaml.Templates(ctx, r); err != nil {
-		return nil, err
-	}
-	if err := u.recallEarlier(ctx); err != nil {
-		return nil, err
-	}
-	if err := u.recallReleases(ctx); err != nil {
-		return nil, err
-	}
-	if err := u.recallCatalogs(ctx); err != nil {
-		return nil, err
-	}
-	if err := u.findRunning(ctx); err != nil {
-		return nil, err
-	}
-	if u.forHub, err = manifests.HubOf(ctx, o.Site.Mirror, r.Inventory(), r); err != nil {
-		return nil, err
 	}
 	if err := u.emit(); err != nil {
 		return nil, err
 	}
 	return u, u.checkOutputs()
+}
+
+// readCarried reads what the bundle says besides images.
+func (u *unpacking) readCarried(ctx context.Context) (err error) {
+	if err := u.recallGone(); err != nil {
+		return err
+	}
+	inv, r := u.r.Inventory(), u.r
+	if u.Site.Signatures, err = manifests.ReadSignatures(ctx, inv, r); err != nil {
+		return err
+	}
+	if u.Site.Payloads, err = manifests.ReadPayloadFacts(ctx, inv, r); err != nil {
+		return err
+	}
+	if u.Site.PayloadBytes, err = u.payloadBytes(ctx); err != nil {
+		return err
+	}
+	u.Site.Contents, err = manifests.ReadContents(ctx, inv, r)
+	return err
+}
+
+// placeOutputs keeps output directories apart from the drives, and finds out how nodes reach the mirror.
+func (u *unpacking) placeOutputs(ctx context.Context) (err error) {
+	for _, out := range u.outputs() {
+		for _, dir := range driveDirs(u.r) {
+			if err := out.Dir.Apart(dir); err != nil {
+				return err
+			}
+		}
+	}
+	if err := mirrorKnown(&u.Site, u.client); err != nil {
+		return err
+	}
+	u.Site.Templates, err = clusteryaml.Templates(ctx, u.r)
+	return err
+}
+
+// recallForYAML finds out what earlier bundles brought and what clusters run.
+func (u *unpacking) recallForYAML(ctx context.Context) (err error) {
+	for _, step := range []func(context.Context) error{u.recallEarlier, u.recallReleases, u.recallCatalogs, u.findRunning} {
+		if err := step(ctx); err != nil {
+			return err
+		}
+	}
+	u.forHub, err = manifests.HubOf(ctx, u.Site.Mirror, u.r.Inventory(), u.r)
+	return err
 }
 
 // driveDirs are the directories of the drives that are here.

@@ -64,41 +64,9 @@ func (u *unpacking) checkSigned(ctx context.Context) error {
 	u.signed = nil
 	away := map[string]bool{} // addresses that do not answer
 	for _, c := range u.clusters() {
-		all := &manifests.SignatureReport{}
-		inv, src, why, err := u.withOthers(ctx, c)
+		all, err := u.signedFor(ctx, c, places, away)
 		if err != nil {
 			return err
-		}
-		for i, at := range places {
-			found, err := manifests.CheckSignatures(ctx, inv, src, c, u.earlierReleases(), at.where, u.Parallel)
-			switch {
-			case err != nil && (i == 0 || ctx.Err() != nil):
-				return err
-			case err != nil:
-				if !away[at.name] {
-					u.Warn("the signatures at %s, which nodes pull from too, are not checked: %v", at.name, err)
-				}
-				away[at.name] = true
-				if all.Checked > 0 {
-					all.Unchecked = append(all.Unchecked, "images at "+at.name+": it could not be asked")
-				}
-				continue
-			}
-			for _, one := range found.Unsigned {
-				one.At = at.name
-				all.Unsigned = append(all.Unsigned, one)
-			}
-			all.Checked, all.Sources = found.Checked, found.Sources
-			all.Unchecked = text.Sorted(append(all.Unchecked, found.Unchecked...))
-		}
-		if names := u.unlooked(); len(names) > 0 && all.Checked > 0 {
-			all.Unchecked = text.Sorted(append(all.Unchecked, "images at "+text.And(names)+": no credential for nodes was given"))
-		}
-		if why != "" {
-			all.Unchecked = text.Sorted(append(all.Unchecked, why))
-		}
-		if u.away != "" && all.Checked > 0 {
-			all.Unchecked = text.Sorted(append(all.Unchecked, "images at "+u.away+": this host does not reach it"))
 		}
 		u.signed = append(u.signed, all)
 		for _, why := range all.Unchecked {
@@ -112,6 +80,55 @@ func (u *unpacking) checkSigned(ctx context.Context) error {
 		return nil
 	}
 	return u.emit()
+}
+
+// signedFor looks at the signatures that nodes of one cluster demand, at each of the places. away notes
+// those that do not answer.
+func (u *unpacking) signedFor(ctx context.Context, c *manifests.Cluster, places []signaturePlace, away map[string]bool) (*manifests.SignatureReport, error) {
+	all := &manifests.SignatureReport{}
+	inv, src, why, err := u.withOthers(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	for i, at := range places {
+		found, err := manifests.CheckSignatures(ctx, inv, src, c, u.earlierReleases(), at.where, u.Parallel)
+		switch {
+		case err != nil && (i == 0 || ctx.Err() != nil):
+			return nil, err
+		case err != nil:
+			if !away[at.name] {
+				u.Warn("the signatures at %s, which nodes pull from too, are not checked: %v", at.name, err)
+			}
+			away[at.name] = true
+			if all.Checked > 0 {
+				all.Unchecked = append(all.Unchecked, "images at "+at.name+": it could not be asked")
+			}
+			continue
+		}
+		for _, one := range found.Unsigned {
+			one.At = at.name
+			all.Unsigned = append(all.Unsigned, one)
+		}
+		all.Checked, all.Sources = found.Checked, found.Sources
+		all.Unchecked = text.Sorted(append(all.Unchecked, found.Unchecked...))
+	}
+	u.noteUnchecked(all, why)
+	return all, nil
+}
+
+// noteUnchecked adds what nobody looked at: why says what of other clusters.
+func (u *unpacking) noteUnchecked(all *manifests.SignatureReport, why string) {
+	more := all.Unchecked
+	if names := u.unlooked(); len(names) > 0 && all.Checked > 0 {
+		more = append(more, "images at "+text.And(names)+": no credential for nodes was given")
+	}
+	if why != "" {
+		more = append(more, why)
+	}
+	if u.away != "" && all.Checked > 0 {
+		more = append(more, "images at "+u.away+": this host does not reach it")
+	}
+	all.Unchecked = text.Sorted(more)
 }
 
 // signaturePlace is where nodes look for signatures.
