@@ -15,6 +15,9 @@ type Abandoned struct {
 	Bundle string
 	Dirs   []string // where its files are deleted
 	Away   []string // what was begun of it elsewhere, and is of no use any more: labels of drives with the directories in which they were
+
+	Finished []string // the labels of the drives that are finished, wherever they are
+	Next     string   // the label of the first one that is not; "" in a bundle of one drive
 }
 
 // CheckRestartOn finds the unfinished bundles that [RestartOn] would give up. The error is as that of [CheckRestart].
@@ -31,8 +34,8 @@ func CheckRestartOn(places []string, state string, job Job) ([]Abandoned, error)
 }
 
 // RestartOn gives up the unfinished bundles that are in the places, and the one that [ResumeOn] would go on with although
-// nothing of it is there: their files are deleted, and their journals. What stands in the way of one of them is found
-// before anything is deleted.
+// nothing of it is there: their files are deleted, and their journals. With one in the places, no other goes of which drives
+// are finished. What stands in the way of one of them is found before anything is deleted.
 func RestartOn(places []string, state string, job Job) (all []Abandoned, err error) {
 	list, err := leavingIn(places, state, job)
 	if err != nil {
@@ -106,6 +109,9 @@ func leavingIn(places []string, state string, job Job) (list []*leaving, err err
 			add(st.Begin.Bundle)
 		}
 	}
+	if isHere := func(l *leaving) bool { return len(l.at) > 0 }; slices.ContainsFunc(list, isHere) {
+		list = slices.DeleteFunc(list, func(l *leaving) bool { return !isHere(l) && l.st != nil && len(l.st.Done) > 0 })
+	}
 	return list, nil
 }
 
@@ -117,6 +123,10 @@ func (l *leaving) abandoned() Abandoned {
 	}
 	if l.st == nil || l.keep {
 		return a
+	}
+	if l.st.Begin.Count() > 1 {
+		w := Job{}.waiting(l.st)
+		a.Finished, a.Next = w.Finished, w.Next
 	}
 	for n := 1; n <= l.st.Begin.Count() && l.st.Begin.Count() > 1; n++ {
 		s, begun := l.st.Sessions[n]

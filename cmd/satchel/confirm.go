@@ -16,6 +16,23 @@ func (a *app) isWatched() bool {
 	return ok && term.IsTerminal(int(f.Fd())) && term.IsTerminal(int(os.Stdin.Fd()))
 }
 
+// agree asks whether to do what loses finished work, or may be a mistake; nil where nobody is there to say so.
+func (a *app) agree(yes bool) func(context.Context, string) (bool, error) {
+	switch {
+	case yes:
+		return func(context.Context, string) (bool, error) { return true, nil }
+	case !a.isWatched():
+		return nil
+	}
+	return func(ctx context.Context, question string) (bool, error) {
+		agreed, err := a.ui(ctx).Confirm(question, "yes", "no")
+		if errors.Is(err, bundle.ErrNoTerminal) {
+			return false, nil
+		}
+		return agreed, err
+	}
+}
+
 // confirmPlace asks whether a bundle goes where it may not belong; nil where the run is
 // not watched on a terminal.
 func (a *app) confirmPlace(question string) func(context.Context, string) (bool, error) {

@@ -97,7 +97,7 @@ the drive can read all of it, and readers open it with --allow-unencrypted alone
 	f.IntVar(&o.parallelLayers, "parallel-layers", defaultParallel, "how many blobs, `N`, are fetched at once: --lanes large ones, the rest are small")
 	f.BoolVar(&o.restart, "restart", false, "delete the unfinished bundle in DIR and start again")
 	f.StringVar(&o.beginAgain, "begin-again", "", "the drive of that `LABEL`, such as K3V6Q2MZ-3, was begun and cannot come back: begin it again on another one; the finished ones stay as they are")
-	f.BoolVar(&o.yes, "yes", false, "do not ask whether DIR is meant where it may not be the drive; warn and go on")
+	f.BoolVar(&o.yes, "yes", false, "do not ask whether DIR is meant where it may not be the drive, nor whether to begin another bundle, or to restart, while one with finished drives waits; warn and go on")
 	f.BoolVar(&o.noSpaceCheck, "skip-space-check", false, "only warn if the drive reports too little free space, for file systems that report it wrongly")
 	f.BoolVar(&o.keepGoing, "keep-going", false, "finish without images that are not available; list them and exit with 3")
 	f.StringVar(&o.gaps, "gaps", "", "`FILE` that --keep-going writes its list to (default: next to the bundle's journal)")
@@ -213,6 +213,7 @@ func (o packOptions) job(a *app, flags *pflag.FlagSet, ui *bundle.UI, dirs []str
 	if !o.yes {
 		job.Confirm = a.confirmPlace("Pack there?")
 	}
+	job.Agree = a.agree(o.yes)
 	job.NextDrive = a.nextDrive()
 	job.Job.Command, job.Job.Version = a.command(), version()
 	job.Client, job.Cache = o.registry.client(a), a.openCache()

@@ -47,6 +47,9 @@ func (p *packing) open(ctx context.Context) (*Result, error) {
 	case w != nil:
 		return nil, p.goOn(ctx, w)
 	}
+	if err := p.checkWaiting(ctx); err != nil {
+		return nil, err
+	}
 	if err := p.beginNamed(); err != nil {
 		return nil, err
 	}

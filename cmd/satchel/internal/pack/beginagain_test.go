@@ -10,10 +10,12 @@ import (
 	"testing"
 
 	"github.com/satchel-airgap/satchel/bundle"
+	"github.com/satchel-airgap/satchel/cmd/satchel/internal/jobtest"
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/pack"
+	"github.com/satchel-airgap/satchel/oci"
 )
 
-// TestBeginAgain loses a drive that was begun: another one takes its place, and what is finished stays. The lost one turns
+// TestBeginAgain begins no second bundle while one waits for its next drive, and loses a drive that was begun: another one takes its place, and what is finished stays. The lost one turns
 // up again, and is told to be a left-over.
 func TestBeginAgain(t *testing.T) {
 	t.Parallel()
@@ -44,6 +46,7 @@ func TestBeginAgain(t *testing.T) {
 	}
 	leave()
 	dirs := []string{finished}
+	besideWaiting(t, b, options, wanted.Label)
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	asked := 0
@@ -56,13 +59,24 @@ func TestBeginAgain(t *testing.T) {
 		return false
 	}
 	o := options("slot")
-	o.ParallelBlobs = 1
+	o.ParallelBlobs, o.Restart = 1, true // of what is in the slot, which is in the way
 	if _, err := pack.Run(ctx, o); !errors.Is(err, context.Canceled) {
 		t.Fatalf("%v\n%s", err, b.Log)
 	}
 	b.Proxy.Answer = nil
+	if log := b.Log.String(); strings.Count(log, "deleted the unfinished bundle ") != 1 || !strings.Contains(log, "waits for drive "+wanted.Label+", and goes on") {
+		t.Errorf("what was in the slot is deleted, and nothing else:\n%s", log)
+	}
 	leave()
 	lost := finished
+	for _, agree := range []func(context.Context, string) (bool, error){nil, func(context.Context, string) (bool, error) { return false, nil }} {
+		o := options("slot")
+		o.Restart, o.Agree = true, agree
+		var waiting *pack.WaitingError
+		if _, err := pack.Run(t.Context(), o); !errors.As(err, &waiting) || !waiting.Restart || waiting.Next != wanted.Label {
+			t.Fatalf("a finished drive is of no use any more, and nobody has agreed: %v", err)
+		}
+	}
 	if _, err := pack.Run(t.Context(), options("slot")); !errors.As(err, &wanted) || !wanted.Begun || !strings.Contains(wanted.Hint(), "cannot come back") {
 		t.Fatalf("the drive that was begun is lost: %v", err)
 	}
@@ -104,5 +118,29 @@ func TestBeginAgain(t *testing.T) {
 	wrong := &bundle.WrongDriveError{Dir: "slot", Want: "X-3", Have: "X-2", Finished: true, LeftOver: "slot/satchel-x"}
 	if s := (&pack.NextDriveError{Label: "X-3", Dir: "slot", Why: wrong}).Error(); s != wrong.Error() || !strings.Contains(s, "left-over") {
 		t.Error(s)
+	}
+}
+
+// besideWaiting forgets flags while a bundle waits for its next drive: no second one is begun before somebody agrees.
+func besideWaiting(t *testing.T, b *jobtest.Bench, options func(dirs ...string) pack.Options, next string) {
+	t.Helper()
+	other := options("other")
+	other.Drives.Size, other.Dirs = 0, nil
+	tmpfs(t, other.Dir, "size=64m")
+	coarse := options("slot")
+	coarse.Job.SegmentSize = 2 * bundle.MinSegmentSize
+	coarse.Mirror = oci.Mirror{Host: "mirror.example"}
+	for how, o := range map[string]pack.Options{"with --drive-size 5MiB": other, "with another configuration, list of images, mirror": coarse} {
+		var waiting *pack.WaitingError
+		if _, err := pack.Run(t.Context(), o); !errors.As(err, &waiting) || waiting.Next != next || len(waiting.Finished) != 1 || !strings.Contains(err.Error(), how) {
+			t.Fatalf("%s: %v\n%s", how, err, b.Log)
+		}
+	}
+	coarse = options("slot")
+	coarse.Job.SegmentSize = 2 * bundle.MinSegmentSize
+	coarse.Agree = func(context.Context, string) (bool, error) { return true, nil }
+	stopAt(t, b, coarse, filepath.Join(coarse.Dir, "satchel-*", "s-*"))
+	if log := b.Log.String(); !strings.Contains(log, "it was begun with segments of 1MiB") {
+		t.Errorf("the bundle that waits is not named:\n%s", log)
 	}
 }

@@ -45,6 +45,8 @@ type Options struct {
 	NoSpaceCheck bool
 	// Confirm asks whether to pack although the bundle may be in the wrong place; nil where nobody is there, or the answer is yes.
 	Confirm func(ctx context.Context, doubt string) (bool, error)
+	// Agree asks whether to do what loses finished work or may be a mistake; nil where nobody is there, and then it is not done.
+	Agree func(ctx context.Context, question string) (bool, error)
 	// Unmounted: where a drive was mounted when this host last wrote there, none will be any more.
 	Unmounted bool
 }
@@ -124,6 +126,7 @@ type packing struct {
 	sized bool              // this run names no size of drives, and takes the one that the bundle was begun with
 	slots *slots            // nil for a bundle of one drive
 	left  map[string]string // the label of the drive that was finished last in a place
+	given []string          // IDs of the unfinished bundles that a restart gives up
 
 	stream   bundle.Stream // of the finished bundle
 	sequence int

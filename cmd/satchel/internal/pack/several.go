@@ -1,6 +1,7 @@
 package pack
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"os"
@@ -42,6 +43,9 @@ func (p *packing) openSeveral(ctx context.Context) (*Result, error) {
 		p.slots.begin(w.Drives())
 		return nil, p.goOn(ctx, w)
 	}
+	if err := p.checkWaiting(ctx); err != nil {
+		return nil, err
+	}
 	if err := p.beginNamed(); err != nil {
 		return nil, err
 	}
@@ -65,10 +69,17 @@ func (p *packing) sayNoWholeDrive(drives int) {
 func (p *packing) resumeSeveral(ctx context.Context) (w *bundle.Writer, err error) {
 	places := p.drivePlaces()
 	if p.opts.Restart {
-		if some, err := bundle.CheckRestartOn(places, p.opts.State, p.opts.Job); len(some) > 0 || err != nil {
+		some, err := bundle.CheckRestartOn(places, p.opts.State, p.opts.Job)
+		if err != nil {
 			return nil, err
 		}
-		p.Info("nothing unfinished of this configuration in %s: nothing is deleted, and there is nothing to restart", text.Some(p.slots.Dirs, 5))
+		cleared, err := p.clearForWaiting(some)
+		if err != nil || len(some) > 0 && !cleared {
+			return nil, cmp.Or(err, p.mayRestart(ctx, some))
+		}
+		if !cleared {
+			p.Info("nothing unfinished of this configuration in %s: nothing is deleted, and there is nothing to restart", text.Some(p.slots.Dirs, 5))
+		}
 		p.opts.Restart = false
 	}
 	err = p.rehash(func(rehash bundle.Rehash) (err error) {
