@@ -7,6 +7,7 @@ import (
 
 	"github.com/satchel-airgap/satchel/bundle/internal/keys"
 	"github.com/satchel-airgap/satchel/bundle/internal/seal"
+	"github.com/satchel-airgap/satchel/bundle/internal/sign"
 )
 
 // sealsToVerify is readSeals for a reader that lists faults. Where bundle.json is at fault, its
@@ -64,6 +65,19 @@ func (s *driveDir) extrasAgree() bool {
 	return true
 }
 
+// mostOf is how many bytes a small file can have that is one of its kind.
+func mostOf(name string) int64 {
+	switch {
+	case isIndex(name), seal.IsOther(name):
+		return maxIndex
+	case seal.KeyNumber(name) > 0:
+		return keys.MaxFile
+	case seal.IsSignature(name):
+		return sign.MaxFile
+	}
+	return seal.MaxSize
+}
+
 // originalOrSecond reads a small file that a seal or extras.json names, or its second copy where the original is not as it
 // was, which second says.
 func (s *driveDir) originalOrSecond(f seal.File) (body []byte, second bool, err error) {
@@ -72,7 +86,7 @@ func (s *driveDir) originalOrSecond(f seal.File) (body []byte, second bool, err 
 		if second {
 			name = seal.CopyDir + "/" + name
 		}
-		body, err := s.dir.ReadFile(name, maxIndex)
+		body, err := s.dir.ReadFile(name, mostOf(f.Name))
 		if isText(f.Name) {
 			body = unixLines(body)
 		}

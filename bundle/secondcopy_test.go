@@ -7,7 +7,10 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/satchel-airgap/satchel/bundle/internal/keys"
+	"github.com/satchel-airgap/satchel/bundle/internal/media"
 	"github.com/satchel-airgap/satchel/bundle/internal/seal"
+	"github.com/satchel-airgap/satchel/bundle/internal/sign"
 )
 
 // spoil changes one byte in the middle of a file.
@@ -120,4 +123,27 @@ func spoilStart(dir, name string) error {
 	}
 	body[0] = '?'
 	return os.WriteFile(filepath.Join(dir, name), body, 0o644)
+}
+
+// TestLargeSmallFile: a file that is named as it is, and is larger than any of its kind, is not kept in memory.
+func TestLargeSmallFile(t *testing.T) {
+	t.Parallel()
+	path := t.TempDir()
+	dir, err := media.OpenDir(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = dir.Close() })
+	s := &driveDir{dir: dir}
+	for name, most := range map[string]int64{"key-2.age": keys.MaxFile, "bundle.json.sig": sign.MaxFile} {
+		for _, size := range []int64{most, most + 1} {
+			body := make([]byte, size)
+			if err := os.WriteFile(filepath.Join(path, name), body, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			if _, _, err := s.originalOrSecond(seal.FileOf(name, body)); (err == nil) != (size == most) {
+				t.Errorf("%s of %d bytes: %v", name, size, err)
+			}
+		}
+	}
 }

@@ -3,6 +3,7 @@ package serve
 import (
 	"context"
 	"slices"
+	"strings"
 
 	"github.com/satchel-airgap/satchel/bundle"
 	"github.com/satchel-airgap/satchel/oci"
@@ -30,7 +31,7 @@ func (r Report) Waits() (s string) {
 
 // tellAway says at the start which drives are not here, and which images wait for them: they are
 // listed still, because a drive may come later.
-func (g *Registry) tellAway(ctx context.Context, bundles []*bundle.Reader) {
+func (g *Registry) tellAway(ctx context.Context, bundles []*bundle.Reader) error {
 	for _, r := range bundles {
 		var away []string
 		for _, d := range r.Drives() {
@@ -41,32 +42,47 @@ func (g *Registry) tellAway(ctx context.Context, bundles []*bundle.Reader) {
 		if len(away) == 0 {
 			continue
 		}
-		waiting := g.waiting(ctx, r)
-		if len(waiting) == 0 {
+		waiting, again, err := g.waiting(ctx, r)
+		if err != nil {
+			return blamed(r, err)
+		}
+		if len(waiting)+again == 0 {
 			g.Info("not here: %s; all images can be pulled without", text.Some(away, mostTold))
 			continue
 		}
 		for _, w := range waiting {
-			g.Warn("%s, which is not here: %s; name the directory of that drive too to serve all", w, text.Some(w.Images, fewImages))
+			are, those := "is", "that drive"
+			if strings.Contains(w.Drives, " and ") {
+				are, those = "are", "those drives"
+			}
+			g.Warn("%s, which %s not here: %s; name the directory of %s too to serve all", w, are, text.Some(w.Images, fewImages), those)
 		}
 		g.rep.Waiting = append(g.rep.Waiting, waiting...)
 	}
+	return nil
 }
 
-// waiting lists the images of a bundle that need drives which are not here, and counts them as not served.
-func (g *Registry) waiting(ctx context.Context, r *bundle.Reader) (list []Waiting) {
-	counted := map[string]bool{}
+// waiting lists the images of a bundle that need drives which are not here, and counts them as not served: those
+// that were counted, and each once. again is how many there are that another bundle has too.
+func (g *Registry) waiting(ctx context.Context, r *bundle.Reader) (list []Waiting, again int, err error) {
 	for _, img := range r.Inventory().Images {
-		place := g.Place.Repo(img).Repository
-		repo, name := g.repos[place], place+"@"+img.Root.Digest.String()
-		if repo == nil || repo.manifests[img.Root.Digest].Digest == "" || counted[name] {
-			continue // it is not served at all, or was counted
+		name := g.Place.Repo(img).Repository + "@" + img.Root.Digest.String()
+		counted, known := g.counted[name]
+		if !known {
+			continue
 		}
-		drives := g.lacks(ctx, img)
+		drives, err := g.lacks(ctx, img)
+		if err != nil {
+			return nil, 0, err
+		}
 		if drives == "" {
 			continue
 		}
-		counted[name] = true
+		if !counted {
+			again++
+			continue
+		}
+		g.counted[name] = false
 		if img.Subject != "" {
 			g.rep.Attached--
 		} else {
@@ -78,14 +94,17 @@ func (g *Registry) waiting(ctx context.Context, r *bundle.Reader) (list []Waitin
 		}
 		list[i].Images = append(list[i].Images, img.Describe())
 	}
-	return list
+	return list, again, nil
 }
 
 // here reports whether all content of an image can be read now.
-func (g *Registry) here(ctx context.Context, img oci.Image) bool { return g.lacks(ctx, img) == "" }
+func (g *Registry) here(ctx context.Context, img oci.Image) bool {
+	drives, err := g.lacks(ctx, img)
+	return err == nil && drives == ""
+}
 
 // lacks names the drives that are not here and have content of an image, "" for none.
-func (g *Registry) lacks(ctx context.Context, img oci.Image) string {
+func (g *Registry) lacks(ctx context.Context, img oci.Image) (string, error) {
 	var drives []string
 	err := oci.WalkImage(ctx, g.src, img, func(d oci.Descriptor, body []byte) error {
 		if body != nil || !g.shelf.has(d) || slices.ContainsFunc(g.shelf, func(o *opened) bool { return o.bundle.Has(d) && o.bundle.Here(d) }) {
@@ -95,9 +114,6 @@ func (g *Registry) lacks(ctx context.Context, img oci.Image) string {
 		drives = append(drives, g.shelf[i].bundle.DriveOf(d).String())
 		return nil
 	})
-	if err != nil {
-		return "a drive that cannot be read"
-	}
 	slices.Sort(drives)
-	return text.And(slices.Compact(drives))
+	return text.And(slices.Compact(drives)), err
 }

@@ -28,6 +28,10 @@ func TestDriveNotHere(t *testing.T) {
 	if rep := s.Report(); rep.Images != len(r.Inventory().Images)-1 || rep.Waits() != "; 1 image waits for drive 2 of 3 ("+label+")" {
 		t.Errorf("%+v", rep)
 	}
+	other := &host{t: t, log: &jobtest.Log{}}
+	if rep := other.served(other.options(), set.Open(set.Dirs[2]), set.Open(set.Dirs[2])).Report(); strings.Contains(other.log.String(), "all images can be pulled") || rep.Images < 0 || rep.Images+len(rep.Waiting[0].Images) > len(r.Inventory().Images) || strings.Count(rep.Waits(), ";") > 2 {
+		t.Errorf("the same bundle twice: %+v", rep)
+	}
 	var refused int
 	for _, img := range r.Inventory().Images {
 		place := s.Place.Repo(img).Repository

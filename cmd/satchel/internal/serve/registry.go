@@ -47,6 +47,7 @@ type Registry struct {
 	repos   map[string]*repository
 	names   []string // of the repositories, sorted
 	rep     Report
+	counted map[string]bool              // roots that were taken up, by place and digest ("a/b@sha256:..."): whether the report counts them as served
 	lacking map[string]map[string]tagged // by repository and tag: the newest that is left out
 	grace   time.Duration                // for answers under way when the run ends
 	body    time.Duration                // for the body of a request
@@ -93,7 +94,7 @@ type contest struct{ winner, loser string }
 // Open reads the manifests of bundles. The registry closes the bundles, also where the error is
 // not nil. Errors: a *[LackingError], or one of reading.
 func Open(ctx context.Context, bundles []*bundle.Reader, o Options) (_ *Registry, err error) {
-	g := &Registry{Options: o, gate: newGate(places, largePlaces), lists: make(chan struct{}, mostLists), grace: usualGrace, body: usualBody, ended: make(chan struct{}), repos: map[string]*repository{}, lacking: map[string]map[string]tagged{}}
+	g := &Registry{Options: o, gate: newGate(places, largePlaces), lists: make(chan struct{}, mostLists), grace: usualGrace, body: usualBody, ended: make(chan struct{}), repos: map[string]*repository{}, counted: map[string]bool{}, lacking: map[string]map[string]tagged{}}
 	defer func() {
 		if err != nil {
 			g.Close()
@@ -116,7 +117,9 @@ func Open(ctx context.Context, bundles []*bundle.Reader, o Options) (_ *Registry
 		g.warnGaps(r)
 	}
 	withdrawn := g.withdraw()
-	g.tellAway(ctx, bundles)
+	if err := g.tellAway(ctx, bundles); err != nil {
+		return nil, err
+	}
 	g.rep.Example = g.example(ctx, bundles)
 	g.sort()
 	g.tell(moved, withdrawn)
@@ -190,6 +193,7 @@ func (g *Registry) add(ctx context.Context, r *bundle.Reader, img oci.Image, mov
 		g.repos[place] = repo
 	}
 	if repo.take(w, img.Root.Digest) {
+		g.counted[place+"@"+img.Root.Digest.String()] = true
 		if img.Subject != "" {
 			g.rep.Attached++
 		} else {
