@@ -49,14 +49,15 @@ type surveyed struct {
 
 // diagnose finds out what can be rebuilt of files at fault. Only those are read, and the small
 // files. progress, if not nil, gets the bytes just read. Of groups across drives nothing is found
-// out: see [diagnoseDrives]. away are drives that may help.
-func (s *driveDir) diagnose(ctx context.Context, faults []Fault, away []DriveLabel, progress func(int64)) (*diagnosis, error) {
+// out: see [diagnoseDrives]. away are drives that may help, beside are those that are here, which have the same key files.
+func (s *driveDir) diagnose(ctx context.Context, faults []Fault, away []DriveLabel, beside map[int]*driveDir, progress func(int64)) (*diagnosis, error) {
 	d := newDiagnosis(s, faults)
 	d.away = away
 	if len(faults) == 0 {
 		return d, nil
 	}
 	d.readSmall()
+	d.fill(&acrossDrives{drives: beside}, s.drive.Drive)
 	if p := s.usableParity(); p != nil && !p.Across() {
 		var err error
 		if d.groups, err = survey(ctx, p, alone(s), d.isWhole, progress); err != nil {
@@ -121,6 +122,11 @@ func (d *diagnosis) readSmall() {
 		if body, second, err := d.originalOrSecond(f); err == nil {
 			d.mustBe(f.Name, body, second)
 		}
+	}
+	if d.parityAnew != nil {
+		const from = "the segments and parity files, as extras.json has it"
+		d.mustBe(seal.ParityName, d.parityAnew, false)
+		d.origin[seal.ParityName], d.origin[seal.CopyDir+"/"+seal.ParityName] = from, from
 	}
 	now, err := d.smallFiles()
 	if err != nil || now.text > seal.ReadmeDrives && d.faulty[seal.ReadmeName] {

@@ -64,7 +64,7 @@ func (all *drivesDiagnosis) each(ctx context.Context, byNumber map[int]*driveDir
 		if s.hasOthers() {
 			away = all.elsewhere
 		}
-		d, err := s.diagnose(ctx, s.faults, away, progress)
+		d, err := s.diagnose(ctx, s.faults, away, byNumber, progress)
 		if err != nil {
 			return err
 		}

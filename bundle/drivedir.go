@@ -30,6 +30,8 @@ type driveDir struct {
 	adding  []string     // files of an interrupted [AddParity]
 	parity  *seal.Parity // nil where there is none, or none that can be read
 
+	parityAnew []byte // parity.json as it must be, where it is lost with its second copy
+
 	signatures []signature       // that are right
 	base       int               // how many drives a supplement has, on a drive of the damaged bundle beside it
 	byFiles    bool              // extras.json was corrected by the files that it names

@@ -211,7 +211,7 @@ func (e *DamageError) Unwrap() error { return e.Err }
 // Hint says what to do now.
 func (e *DamageError) Hint() string {
 	if e.Whole {
-		return "it can be unpacked as it is: only second copies and files for people are wrong, and nothing reads them to unpack"
+		return "it can be unpacked as it is: only second copies, parity and files for people are wrong, and nothing reads them to unpack; repair rebuilds what it can of them"
 	}
 	return "repair rebuilds what second copies and parity bring back: it lists that first, and asks"
 }

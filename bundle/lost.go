@@ -176,7 +176,8 @@ func (l Lost) And(o Lost) (Lost, error) {
 
 // LostOf lists what a verified bundle has lost: what is damaged or missing and cannot be rebuilt, and, if several
 // drives were looked at, those that are not here and cannot be made anew from the others, with what cannot be rebuilt
-// without them. Of one drive by itself it lists what no other drive can bring back.
+// without them. Of one drive by itself it lists what no other drive can bring back. A drive that nothing is read from
+// without a small file that is lost is lost as a whole.
 func LostOf(r *Report) Lost {
 	l, extra := Lost{Bundle: r.Bundle, Fingerprint: r.Fingerprint}, map[string]bool{}
 	for _, f := range r.Faults {
@@ -202,7 +203,35 @@ func LostOf(r *Report) Lost {
 			l.Drives = append(l.Drives, d.Number)
 		}
 	}
+	drives := r.Drives
+	if len(drives) == 0 {
+		drives = []DriveReport{{DriveLabel: DriveLabel{Number: 1}, Remedies: r.Remedies}}
+	}
+	for _, d := range drives {
+		if slices.ContainsFunc(d.Remedies, func(m Remedy) bool {
+			return opens(m.File) && (m.Lost != "" && !m.Extra || m.Open() && len(r.Drives) > 1)
+		}) {
+			l.Drives = append(l.Drives, d.Number)
+		}
+	}
 	return l.sorted()
+}
+
+// opens reports whether nothing is read from a drive where a file and its second copy are lost: what names its small
+// files, a key file, a signature.
+func opens(name string) bool {
+	name = strings.TrimPrefix(name, seal.CopyDir+"/")
+	return name == seal.ExtrasName || seal.KeyNumber(name) > 0 || seal.IsSignature(name)
+}
+
+// LostWhole lists a drive of which the seals are lost with their second copies, and so all of it, if other small files
+// of it say which drive of which bundle it is.
+func LostWhole(dir string) (l Lost, ok bool) {
+	p, err := identify(dir)
+	if err != nil || p == nil || p.id == "" || p.drive == 0 {
+		return l, false
+	}
+	return Lost{Bundle: p.id, Drives: []int{p.drive}}, true
 }
 
 // copiedBadly reports whether a drive cannot be read because of how it was copied: nothing of the original is lost.

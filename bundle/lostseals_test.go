@@ -85,6 +85,28 @@ func TestLastByCopies(t *testing.T) {
 	}
 }
 
+// TestKeyFromOthers: a drive has lost a key file with its second copy, and no parity goes across the drives: the others
+// have the same.
+func TestKeyFromOthers(t *testing.T) {
+	t.Parallel()
+	s := newSeveral(t, false)
+	dirs := s.copies(t)
+	whole := files(t, dirs[1])
+	put(t, dirs[1], "key-1.age", nil)
+	put(t, dirs[1], "copy/key-1.age", nil)
+	if rep, err := Verify(context.Background(), dirs, VerifyOptions{}); !isDamage(err) || !LostOf(rep).Empty() {
+		t.Errorf("%v, lost %+v", err, LostOf(rep))
+	}
+	set, err := FindRepairs(context.Background(), dirs, Wanted{}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(set.InPlace(context.Background(), nil), set.Close()); err != nil {
+		t.Error(err)
+	}
+	same(t, dirs[1], whole)
+}
+
 // TestOtherDrivesCopy: a second copy that is of another drive is not taken for the seal of this one.
 func TestOtherDrivesCopy(t *testing.T) {
 	t.Parallel()

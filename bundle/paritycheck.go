@@ -124,7 +124,10 @@ func (s *driveDir) readParity() {
 	if seal.FileOf(seal.ParityName, body) != want {
 		body, _ = s.dir.ReadFile(seal.CopyDir+"/"+seal.ParityName, seal.MaxSize)
 		if body = unixLines(body); seal.FileOf(seal.ParityName, body) != want {
-			return
+			if s.parityAnew = s.parityOfNames(want); s.parityAnew == nil {
+				return
+			}
+			body = s.parityAnew
 		}
 	}
 	p, err := s.parseParity(body)

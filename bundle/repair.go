@@ -63,6 +63,8 @@ func (e *RepairError) Hint() string {
 		return WithDrives(e.Away)
 	case len(e.Open) > 0:
 		return WithDrives(e.Away) + "; for what cannot be rebuilt, " + anotherCopy
+	case !slices.ContainsFunc(e.Files, func(name string) bool { return !seal.IsAdded(strings.TrimPrefix(name, seal.CopyDir+"/")) }):
+		return "the bundle can be unpacked as it is; to have all its parity again, take another copy of it, or pack it again; nothing that was whole has been changed"
 	}
 	return anotherCopy
 }

@@ -389,6 +389,54 @@ func TestRepairExtra(t *testing.T) {
 	same(t, s.drive, s.whole)
 }
 
+// TestRepairBothLost: a small file that is lost with its second copy is made anew where others say what it was; where
+// none does and nobody can read the bundle without it, all of it is lost.
+func TestRepairBothLost(t *testing.T) {
+	t.Parallel()
+	s := newSealed(t, false)
+	for _, c := range []struct {
+		name      string // it is lost with its second copy
+		more      string // is lost too
+		protected bool
+		lost      []int // drives that verify lists as lost
+		anew      bool  // it is another one than before
+	}{
+		{name: "extras.json"},
+		{name: "extras.json", more: "SHA256SUMS", lost: []int{1}},
+		{name: "key-1.age", lost: []int{1}},
+		{name: "parity.json", protected: true},
+		{name: "extras.json", protected: true, anew: true},
+		{name: "extras.json", more: "SHA256SUMS", protected: true, lost: []int{1}},
+	} {
+		s.restore(t)
+		if _, ok := s.whole["parity.json"]; c.protected && !ok {
+			s.protect(t, "1/3")
+		}
+		for _, name := range []string{c.name, "copy/" + c.name, c.more} {
+			if name != "" {
+				s.put(t, name, nil)
+			}
+		}
+		rep, err := Verify(context.Background(), []string{s.drive}, VerifyOptions{})
+		if !isDamage(err) || slices.ContainsFunc(rep.Remedies, func(m Remedy) bool { return m.Extra }) {
+			t.Errorf("%+v: %v, %+v", c, err, rep.Remedies)
+		}
+		if l := LostOf(rep); !slices.Equal(l.Drives, c.lost) || len(l.Files) > 0 {
+			t.Errorf("%+v: lost %+v", c, l)
+		}
+		_, err = s.repair(t, "", Wanted{Expect: s.finger})
+		if (err == nil) != (c.lost == nil) {
+			t.Errorf("%+v: %v", c, err)
+		}
+		if c.lost == nil && !c.anew {
+			same(t, s.drive, s.whole)
+		}
+		if _, err := Verify(context.Background(), []string{s.drive}, VerifyOptions{Expect: s.finger}); (err == nil) != (c.lost == nil) {
+			t.Errorf("%+v, after the repair: %v", c, err)
+		}
+	}
+}
+
 // TestRepairKeyLost: where a key file is lost with its copy, README.txt and SHA256SUMS are not called lost.
 func TestRepairKeyLost(t *testing.T) {
 	t.Parallel()

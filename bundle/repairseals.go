@@ -268,6 +268,9 @@ func (s *seals) chooseExtras() error {
 			s.bodies[seal.ExtrasName], s.extras = body, extras
 		}
 	}
+	if s.extras.Bundle == "" {
+		return s.takeExtrasOfSums()
+	}
 	return nil
 }
 

@@ -96,8 +96,7 @@ func (v *verification) checkByNames(ctx context.Context, now smallFiles, lost er
 			readme.SHA256 = sum
 		}
 	}
-	bound := slices.Concat(now.sealed, v.extras.Files, []seal.File{extras})
-	if sums := seal.Sums(slices.Concat(now.segments, bound, copiesOf(bound), []seal.File{readme})); err != nil || string(found) != string(sums) {
+	if sums := sumsByNames(now, v.extras.Files, extras, readme.SHA256); err != nil || string(found) != string(sums) {
 		v.fault(seal.ReadmeName, "cannot be checked: "+lost.Error())
 		v.fault(seal.SumsName, "cannot be checked: "+lost.Error())
 		return
@@ -114,6 +113,12 @@ func (v *verification) checkByNames(ctx context.Context, now smallFiles, lost er
 		v.files++
 		v.bytes += int64(len(body))
 	}
+}
+
+// sumsByNames is SHA256SUMS by names and checksums alone; named are the files of extras.json.
+func sumsByNames(now smallFiles, named []seal.File, extras seal.File, readme string) []byte {
+	bound := slices.Concat(now.sealed, named, []seal.File{extras})
+	return seal.Sums(slices.Concat(now.segments, bound, copiesOf(bound), []seal.File{{Name: seal.ReadmeName, SHA256: readme}}))
 }
 
 // signedLater is what a signing that was interrupted was to make of the small files, nil if
@@ -249,6 +254,7 @@ func (v *verification) checkCopies(bound []seal.File) {
 		original := f.Name == seal.ExtrasName || slices.ContainsFunc(bound, func(s seal.File) bool { return s.Name == f.Name })
 		switch {
 		case original || slices.Contains(v.pending, f.Name) || slices.Contains(v.adding, f.Name) || v.blamed(f.Name):
+		case v.extras.Bundle == "" && (seal.KeyNumber(f.Name) > 0 || seal.IsAdded(f.Name)): // what names them is lost
 		case v.isPending(f.Name) && v.isKeyFile(name):
 			v.pending = append(v.pending, name)
 		case v.isAdding(f.Name):

@@ -75,6 +75,7 @@ func TestHints(t *testing.T) {
 		"what is outside goes first": {usage(plain, "outside"), []string{"outside", plain.Hint() + " (--tls-verify=false)"}},
 		"damage judges its cause":    {damage, []string{damage.Hint() + " (satchel repair 'a drive')", restHint(damage), "to list all that is wrong: satchel verify 'a drive'; of a bundle on several drives, name the directories of all that are there"}},
 		"damage that is listed":      {&listedError{err: damage}, []string{damage.Hint(), restHint(damage)}},
+		"damage beyond repair":       {&beyondRepairError{damage, []string{"a drive"}}, []string{(&beyondRepairError{damage, []string{"a drive"}}).Hint(), "to list all that is wrong: satchel verify 'a drive'; of a bundle on several drives, name the directories of all that are there"}},
 		"no key":                     {fmt.Errorf("open: %w", bundle.ErrNoKey), []string{key}},
 		"no key, joined":             {errors.Join(bundle.ErrNoKey, nil), []string{key}},
 		"a recipient's passphrase":   {&bundle.RecipientError{Recipient: "r", Err: bundle.ErrNoTerminal}, []string{terminal}},

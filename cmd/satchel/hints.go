@@ -96,7 +96,7 @@ func hints(err error) (list []string) {
 // have said what can be repaired, and of what is light only if nothing is worse. hint is what damage says
 // that nobody has listed.
 func listedHint(err error, damage *bundle.DamageError, hint string) string {
-	if as[*notRepairedError](err) || as[*otherDamagedError](err) {
+	if as[*notRepairedError](err) || as[*otherDamagedError](err) || as[*beyondRepairError](err) {
 		return ""
 	}
 	listed, ok := errors.AsType[*listedError](err)

@@ -197,6 +197,9 @@ func (a *app) repair(ctx context.Context, o repairOptions, dirs []string, want b
 	bar := a.Progress("reading", 0, total)
 	set, err := bundle.FindRepairs(ctx, dirs, want, bar.Add)
 	bar.End()
+	if as[*bundle.DamageError](err) {
+		return &beyondRepairError{err, dirs}
+	}
 	if err != nil {
 		return err
 	}
@@ -396,7 +399,14 @@ func faultsOf(set *bundle.RepairSet) (list []bundle.Fault) {
 
 // notHere says that drives are not here, or that their seals are lost, of a bundle of which nothing else is damaged.
 func notHere(set *bundle.RepairSet) error {
+	dirs := []string{}
+	for _, r := range set.Drives {
+		dirs = append(dirs, r.Dir)
+	}
 	for _, d := range set.Lost {
+		if damage, ok := errors.AsType[*bundle.DamageError](d.Err); ok {
+			return &beyondRepairError{d.Err, append(dirs, damage.Dir)}
+		}
 		if d.Err != nil {
 			return d.Err
 		}
@@ -410,6 +420,20 @@ func notHere(set *bundle.RepairSet) error {
 		e.Drives = append(e.Drives, d.DriveLabel)
 	}
 	return e
+}
+
+// beyondRepairError is damage for which repair does not know what the bundle must be.
+type beyondRepairError struct {
+	error
+	dirs []string // that were looked at
+}
+
+// Unwrap is the damage.
+func (e *beyondRepairError) Unwrap() error { return e.error }
+
+// Hint says what to do now.
+func (e *beyondRepairError) Hint() string {
+	return "repair cannot bring that back: read the drive on another host, or take another copy of the bundle; or the host that packed it makes a supplement, by a list of what is lost (satchel verify --lost FILE " + shellWords(e.dirs) + ")"
 }
 
 // notHereError is of drives that are not here; anew says that they can be made anew.

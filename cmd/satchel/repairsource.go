@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"slices"
 
@@ -128,7 +129,10 @@ func (o sourceOptions) whatIsLost(ctx context.Context, a *app, r repairOptions) 
 	var lists []bundle.Lost
 	var dirs []string
 	for _, name := range o.lost {
-		if info, err := os.Stat(name); err == nil && info.IsDir() {
+		switch info, err := os.Stat(name); {
+		case errors.Is(err, fs.ErrNotExist):
+			return all, usage(fmt.Errorf("--lost: there is no %s", text.Printable(name)), "name the list that satchel verify --lost wrote, or the directory of the damaged bundle")
+		case err == nil && info.IsDir():
 			dirs = append(dirs, name)
 			continue
 		}
@@ -162,10 +166,15 @@ func (a *app) lostIn(ctx context.Context, dirs []string, w wanted, want bundle.W
 		return l, err
 	}
 	rep, err := a.verify(ctx, dirs, want)
-	if rep == nil || rep.Bundle == "" {
+	if rep == nil {
 		return l, err
 	}
-	l = rep.lost
+	if l = rep.lost; rep.Bundle == "" {
+		var ok bool
+		if l, ok = bundle.LostWhole(rep.Dir); !ok {
+			return l, err
+		}
+	}
 	for _, d := range rep.NotLookedAt {
 		l.Drives = slices.DeleteFunc(l.Drives, func(n int) bool { return n == d.Drive })
 		a.info("drive %d of %d (%s) is not here: if it is lost, name a list that says so", d.Drive, d.Of, d.Label)
@@ -186,12 +195,20 @@ func (p *printer) supplements(id string) {
 
 // writeLost writes the list of what a bundle has lost.
 func (a *app) writeLost(file string, rep *verifyReport) error {
+	if rep.Bundle == "" {
+		all, ok := bundle.LostWhole(rep.Dir)
+		if !ok {
+			return usage(errors.New("--lost: the seals of the bundle cannot be read, so that nothing says what is lost"), "satchel repair brings a seal back from its second copy; where both are gone, all of that drive is lost: write the list by hand (docs/parity.md)")
+		}
+		rep.Bundle, rep.lost = all.Bundle, all
+	}
 	switch {
-	case rep.Bundle == "":
-		return usage(errors.New("--lost: the seals of the bundle cannot be read, so that nothing says what is lost"), "satchel repair brings a seal back from its second copy; where both are gone, all of that drive is lost: write the list by hand (docs/parity.md)")
 	case rep.lost.Empty() && len(rep.open) > 0:
 		return usage(fmt.Errorf("--lost: %s is not written: what is damaged may come back with the drives that are not here", text.Printable(file)),
 			"name the directories of all drives that are there; those that are not are listed as lost then")
+	case rep.lost.Empty() && rep.stays:
+		a.info("%s is not written: nothing that the bundle carries is lost, and a supplement does not bring back what is LOST", text.Printable(file))
+		return nil
 	case rep.lost.Empty():
 		if _, err := os.Lstat(file); err == nil {
 			return usage(fmt.Errorf("nothing is lost that satchel repair does not bring back, and %s is there from before", file), "remove it: it is not of this bundle as it is now")

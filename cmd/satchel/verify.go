@@ -106,8 +106,8 @@ func (a *app) verify(ctx context.Context, dirs []string, want bundle.Wanted) (*v
 		verr = &notHereError{away, true}
 	}
 	if as[*bundle.DamageError](verr) {
-		if slices.ContainsFunc(r.Remedies, func(m bundle.Remedy) bool { return m.Lost != "" && !m.Extra }) {
-			verr = &stillLostError{verr, dirs}
+		if rep.stays = slices.ContainsFunc(r.Remedies, func(m bundle.Remedy) bool { return m.Lost != "" && !m.Extra }); rep.stays {
+			verr = &stillLostError{verr, dirs, rep.lost.Empty()}
 		}
 		verr = &listedError{verr, dirs, r.Remedies, r.Bundle == ""}
 	}
@@ -146,8 +146,9 @@ func withDrives(dirs []string, away []bundle.DriveLabel) string {
 
 // stillLostError is damage that repair cannot mend all of.
 type stillLostError struct {
-	err  error
-	dirs []string // that were looked at
+	err   error
+	dirs  []string // that were looked at
+	light bool     // what it carries is whole, or comes back by repair
 }
 
 func (e *stillLostError) Error() string { return e.err.Error() }
@@ -155,5 +156,8 @@ func (e *stillLostError) Unwrap() error { return e.err }
 
 // Hint says what to do about what is lost.
 func (e *stillLostError) Hint() string {
+	if e.light {
+		return "what is LOST takes nothing from what the bundle carries, and a supplement does not bring it back: take another copy of the bundle, or go on without it"
+	}
 	return "for what is LOST, take another copy of the bundle, or read the drive on another host; or the host that packed it makes a supplement, by a list of what is lost (satchel verify --lost FILE " + shellWords(e.dirs) + ")"
 }

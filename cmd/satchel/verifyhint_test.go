@@ -17,7 +17,7 @@ func TestVerifyHintsRepair(t *testing.T) {
 		want bool
 	}{
 		"repairable": {listedError{damage, []string{"d"}, []bundle.Remedy{{File: "s-00-00001.age", From: "parity"}}, false}, true},
-		"lost":       {listedError{&stillLostError{damage, []string{"d"}}, []string{"d"}, []bundle.Remedy{{File: "s-00-00001.age", Lost: "no parity"}}, false}, false},
+		"lost":       {listedError{&stillLostError{damage, []string{"d"}, false}, []string{"d"}, []bundle.Remedy{{File: "s-00-00001.age", Lost: "no parity"}}, false}, false},
 		"no seal":    {listedError{damage, []string{"d"}, nil, true}, true},
 		"open":       {listedError{damage, []string{"d"}, []bundle.Remedy{{File: "s-00-00001.age", Away: []bundle.DriveLabel{{Bundle: "xxxxxxxxxxxx", Number: 2, Of: 2}}}}, false}, true},
 	} {

@@ -40,6 +40,8 @@ type verifyReport struct {
 
 	lost bundle.Lost
 	open []bundle.Remedy // of what may come back with drives that are not here
+
+	stays bool // something cannot be rebuilt
 }
 
 type remedyReport struct {
