@@ -83,7 +83,8 @@ func (e *lostDrivesError) Unwrap() error { return e.err }
 
 // Hint says what to do now.
 func (e *lostDrivesError) Hint() string {
-	return "take the list to the packing host, carry these images in another bundle with: satchel pack -c FILE -r RECIPIENT --only " + shellWords([]string{e.file}) + " DIR; unpack that, then this one once more"
+	return "have the packing host make a supplement of what is lost, with which the mirror gets the same digests, YAML and receipt: satchel verify --lost FILE with the directories of all drives that are left lists it, satchel repair --from-source --lost FILE makes it, and unpack takes both; " +
+		"or take " + text.Printable(e.file) + " to the packing host, and carry these images in another bundle with: satchel pack -c FILE -r RECIPIENT --only " + shellWords([]string{e.file}) + " DIR; unpack that, then this one once more"
 }
 
 // damagedDriveError is damage of a drive that may be taken for lost.

@@ -60,7 +60,7 @@ func (p *packing) prepareSupplement(ctx context.Context) error {
 	}
 	p.UseBaseline(s.Baseline)
 	p.useKept(s)
-	p.Info("bundle %s lost %s: what was in them is fetched again, as it was pinned on %s", s.Bundle, text.Count(s.Segments, "segment", "segments"), text.Minute(s.Begun))
+	p.Info("bundle %s lost %s fetched again, as it was pinned on %s", s.Bundle, text.Count(s.Segments, "segment: what was in it is", "segments: what was in them is"), text.Minute(s.Begun))
 	took := func() error { return p.Resume(ctx, s.Inventory, noted, p.builtDir(s.Bundle)) }
 	if err = took(); errors.As(err, new(*prepare.LostError)) {
 		if err := p.buildAgain(ctx); err != nil {
