@@ -19,6 +19,7 @@ type Remedy struct {
 	From  string // what it is rebuilt from; "" if it cannot be
 	Lost  string // why it cannot be rebuilt; "" if it can, or may be
 	Extra bool   // it is not of the bundle, and nothing is lost by that
+	Waits bool   // it was not rebuilt, because the drive has too little room
 
 	Away []DriveLabel // drives that are not here: without them it cannot be rebuilt, and whether it can with them is not known yet
 }

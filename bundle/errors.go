@@ -194,7 +194,7 @@ func (e *DamageError) Error() string {
 		list = append(list, f.String())
 	}
 	if n := len(e.Faults) - most; n > 0 {
-		list = append(list, fmt.Sprintf("and %d more faults", n))
+		list = append(list, "and "+text.Count(n, "more fault", "more faults"))
 	}
 	msg := fmt.Sprintf("the bundle in %s is damaged: %s", e.Dir, strings.Join(list, ", "))
 	if e.Whole {
@@ -306,6 +306,7 @@ type SpaceError struct {
 	NeedFiles, FreeFiles int64 // how many files there will be, and may be; 0 where bytes are lacking
 	Begun                bool  // the bundle was begun earlier, and needs that besides
 	MustHold             bool  // no command leaves the check out
+	Partly               bool  // what takes no room was repaired
 	Alone                bool  // it could be spread over several drives
 	Together             int   // so many drives are meant, which lack room together; 0 for one
 	// Of drives that lack room together: how many it takes if each further one has Largest bytes, as the largest of them, and
@@ -363,6 +364,9 @@ func (e *SpaceError) Hint() string {
 	}
 	if e.Begun {
 		return "make room on the drive and run the same command again: what is written of the bundle stays, and it resumes where it stopped"
+	}
+	if e.Partly {
+		return "make room on the drive and run the same command again: what takes no room was repaired"
 	}
 	return do + "; nothing was written or deleted"
 }

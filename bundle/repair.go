@@ -155,7 +155,8 @@ func LostError(dir string, remedies []Remedy) error {
 // InPlace repairs the drive where it is. What is rebuilt is written beside what is damaged, read
 // again, compared with the seals, and only then takes its place; nothing else is touched. So
 // interrupted anywhere, the bundle is no worse than before. At the end everything is read again. Files that
-// turn out to be lost are in Remedies then. Errors: *[RepairError], *[SpaceError], *[DriveError], *[RefusedError].
+// turn out to be lost are in Remedies then. Where the drive has no room for the files of groups, the small files are
+// repaired, and Remedies says which wait for room. Errors: *[RepairError], *[SpaceError], *[DriveError], *[RefusedError].
 func (r *Repair) InPlace(ctx context.Context, progress func(int64)) (err error) {
 	unlock, err := r.hold()
 	if err != nil {
@@ -164,6 +165,9 @@ func (r *Repair) InPlace(ctx context.Context, progress func(int64)) (err error) 
 	defer func() { err = errors.Join(err, unlock()) }()
 	if err := r.writeSmall(r.d.dir, func(name string) bool { return r.d.faulty[name] }); err != nil {
 		return err
+	}
+	if full := checkRoom(r.Dir, r.growth); full != nil {
+		return cmp.Or(r.readBack(ctx, r.Dir), r.wait(full))
 	}
 	if err := r.rebuilding(r.onto(r.d.driveDir)).run(ctx, progress); err != nil {
 		return err
@@ -187,28 +191,12 @@ func (r *Repair) hold() (unlock func() error, err error) {
 		err = r.d.dir.Probe()
 	}
 	if err == nil {
-		err = r.checkRoom(r.Dir, r.growth)
+		err = checkRoom(r.Dir, r.smallGrowth)
 	}
 	if err != nil {
 		return nil, errors.Join(err, unlock())
 	}
 	return unlock, nil
-}
-
-// checkRoom refuses a directory that has not enough room for what needed says, with clusters of a size.
-func (r *Repair) checkRoom(dir string, needed func(cluster int64) int64) error {
-	room, err := SpaceOf(dir)
-	if err != nil || room.Unknown {
-		return err
-	}
-	need := needed(room.Cluster)
-	if need == 0 {
-		return nil
-	}
-	if need += 4 << 20; need > room.Free { // and small files
-		return &SpaceError{Dir: dir, Need: need, Free: room.Free, Cluster: room.Cluster, MustHold: true}
-	}
-	return nil
 }
 
 // work is the bytes of segments and parity files that are rebuilt, or of the segments from which they are
@@ -232,33 +220,6 @@ func (r *Repair) work() (n int64) {
 		}
 	}
 	return n
-}
-
-// growth is the most that a repair in place takes: what is missing of files, and of one group the
-// damaged ones, beside which those that are rebuilt stand until they have their names.
-func (r *Repair) growth(cluster int64) int64 {
-	own := map[string]bool{}
-	for _, f := range r.d.files() {
-		own[f.Name] = true
-	}
-	var grows, beside int64
-	for _, s := range r.d.groups.surveys {
-		replaced := int64(0)
-		for _, f := range slices.Concat(s.Damaged(), s.DamagedParity()) {
-			if !own[f.Name] || r.Remedy(f.Name).From == "" {
-				continue
-			}
-			size, err := r.d.dir.Stat(f.Name)
-			if err != nil {
-				size = 0 // it is missing, or counts as if it was
-			}
-			old := roundUp(size, cluster)
-			grows += max(0, roundUp(f.Size, cluster)-old)
-			replaced += min(roundUp(f.Size, cluster), old)
-		}
-		beside = max(beside, replaced)
-	}
-	return grows + beside
 }
 
 // writeSmall writes the small files that wanted names, the seals last.

@@ -36,7 +36,7 @@ func (r *Repair) Into(ctx context.Context, to string, progress func(int64)) (err
 		return err
 	}
 	defer func() { err = errors.Join(err, unlock(), dst.dir.Close()) }()
-	if err := r.checkRoom(to, func(cluster int64) int64 { return r.lacking(dst, cluster) }); err != nil {
+	if err := checkRoom(to, func(cluster int64) int64 { return r.lacking(dst, cluster) }); err != nil {
 		return err
 	}
 	for _, f := range r.d.files() { // all of a drive that is lost are at fault
@@ -135,7 +135,7 @@ func (r *Repair) sameTarget(ctx context.Context, to *driveDir) error {
 	path := to.dir.Path()
 	body, err := to.dir.ReadFile(seal.DriveName, seal.MaxSize)
 	if err == nil && !bytes.Equal(body, r.d.bodies[seal.DriveName]) {
-		return r.refuseTarget(path, "another bundle is there")
+		return r.refuseTarget(path, r.foreign(body)+" is there")
 	}
 	for _, sub := range []string{".", seal.CopyDir} {
 		files, _, err := to.dir.List(sub)
@@ -161,6 +161,14 @@ func (r *Repair) sameTarget(ctx context.Context, to *driveDir) error {
 	return nil
 }
 
+// foreign says what another drive.json than that of the drive is of.
+func (r *Repair) foreign(body []byte) string {
+	if d, err := seal.ParseDrive(unixLines(body)); err == nil && d.Bundle == r.Bundle && d.Of > 0 && d.Drive != r.Drive.Number {
+		return DriveLabel{d.Bundle, d.Drive, d.Of}.String() + " of the same bundle"
+	}
+	return "another bundle"
+}
+
 func inSub(sub, name string) string {
 	if sub == "." {
 		return name
@@ -184,16 +192,6 @@ func (r *Repair) sameFile(ctx context.Context, to *driveDir, name string) (bool,
 		}
 	}
 	return false, nil
-}
-
-// lacking is how many bytes the target still needs.
-func (r *Repair) lacking(dst *driveDir, cluster int64) (n int64) {
-	for _, f := range r.d.files() {
-		if size, err := dst.dir.Stat(f.Name); err != nil || size != f.Size {
-			n += roundUp(f.Size, cluster)
-		}
-	}
-	return n
 }
 
 // copyFile copies a file that is whole.

@@ -249,7 +249,8 @@ func (s *RepairSet) Work() (n int64) {
 	return n
 }
 
-// InPlace repairs all drives where they are: small files first, then the files of groups. See [Repair.InPlace].
+// InPlace repairs all drives where they are: small files first, then the files of groups. What is wrong with one drive,
+// such as too little room, keeps no other from being repaired. See [Repair.InPlace].
 func (s *RepairSet) InPlace(ctx context.Context, progress func(int64)) error {
 	var left error // what stays damaged
 	for _, r := range s.Drives {
@@ -257,10 +258,10 @@ func (s *RepairSet) InPlace(ctx context.Context, progress func(int64)) error {
 			continue
 		}
 		found := r.named(r.InPlace(ctx, progress))
-		if found != nil && !isPartial(found) {
+		if ctx.Err() != nil {
 			return errors.Join(found, left)
 		}
-		r.Done = true
+		r.Done = found == nil || isPartial(found)
 		left = also(left, found)
 	}
 	return left

@@ -270,16 +270,19 @@ func (a *app) doRepair(ctx context.Context, o repairOptions, set *bundle.RepairS
 		}
 	}
 	bar := a.Progress("repairing", 0, set.Work())
-	err := notInPlace(set.InPlace(ctx, bar.Add))
+	err := notInPlace(set.InPlace(ctx, bar.Add), o.yes)
 	bar.End()
-	if rep.took(set); !rep.Repaired {
+	rep.took(set)
+	for _, r := range set.Drives {
+		if r.Done {
+			err = errors.Join(err, bundle.Release(r.Dir))
+		}
+	}
+	if !rep.Repaired {
 		return err
 	}
 	rep.wholeHere = err == nil
 	rep.Whole = rep.wholeHere && len(set.Away)+len(set.Lost) == 0
-	for _, r := range set.Drives {
-		err = errors.Join(err, bundle.Release(r.Dir))
-	}
 	if err == nil && len(set.Away)+len(set.Lost) > 0 && len(set.Drives) > 1 {
 		err = notHere(set)
 	}
@@ -291,7 +294,7 @@ func (rep *repairReport) took(set *bundle.RepairSet) {
 	rep.Repaired = true
 	for i, r := range set.Drives {
 		if len(rep.Drives) > 0 {
-			rep.Drives[i].done = r.Done
+			rep.Drives[i].done = r.Done || slices.ContainsFunc(r.Remedies, func(m bundle.Remedy) bool { return m.Waits })
 		}
 		rep.Repaired = rep.Repaired && (r.Done || len(r.Remedies) == 0)
 	}
@@ -454,22 +457,29 @@ func (e *notHereError) Hint() string {
 }
 
 // notInPlace adds what to do where the drive does not take what was rebuilt.
-func notInPlace(err error) error {
+func notInPlace(err error, yes bool) error {
 	if as[*bundle.SpaceError](err) || as[*bundle.DriveError](err) {
-		return &elsewhereError{err}
+		return &elsewhereError{err, yes}
 	}
 	return err
 }
 
 // elsewhereError is a drive that is full or cannot be written to.
-type elsewhereError struct{ error }
+type elsewhereError struct {
+	error
+	yes bool // --yes was given
+}
 
 // Unwrap is why.
 func (e *elsewhereError) Unwrap() error { return e.error }
 
 // Hint says what to do now.
 func (e *elsewhereError) Hint() string {
-	return "or leave the drive as it is, and write the repaired bundle into another directory: the same command with --to DIR, without --yes"
+	hint := "or leave the drive as it is, and write it, repaired, into another directory: the same command with --to DIR"
+	if e.yes {
+		hint += ", without --yes"
+	}
+	return hint
 }
 
 // notEnded reports whether all files are what they were made, by a run that did not get to its end.
@@ -551,6 +561,8 @@ func (p *printer) done(list []remedyReport, of string) {
 			p.printf("LOST         %s%s (%s)\n", of, m.File, m.Lost)
 		case len(m.Needs) > 0:
 			p.printf("with others  %s%s (only with %s there it can be rebuilt, if enough of the group is whole)\n", of, m.File, text.And(m.Needs))
+		case m.Waits:
+			p.printf("repairable   %s%s (by satchel repair, from %s, with more room on the drive)\n", of, m.File, m.From)
 		default:
 			p.printf("rebuilt      %s%s (from %s)\n", of, m.File, m.From)
 		}
@@ -597,6 +609,8 @@ func printRepair(w io.Writer, r *repairReport) error {
 		}
 	}
 	switch {
+	case r.Rebuilt != nil && r.Repaired && !r.Rebuilt.OK:
+		p.printf("written to   %s: drive %d of %d, %s, and not all of it\n", text.Printable(r.To), r.Rebuilt.Drive, r.Rebuilt.Of, r.Rebuilt.Label)
 	case r.Rebuilt != nil && r.Repaired:
 		p.printf("written to   %s: drive %d of %d, %s: write that on it\n", text.Printable(r.To), r.Rebuilt.Drive, r.Rebuilt.Of, r.Rebuilt.Label)
 	case r.To != "" && r.Repaired:

@@ -49,13 +49,14 @@ type remedyReport struct {
 	From  string `json:"from,omitempty"`  // what repair rebuilds it from
 	Lost  string `json:"lost,omitempty"`  // why it cannot
 	Extra bool   `json:"extra,omitempty"` // it is not of the bundle
+	Waits bool   `json:"waits,omitempty"` // it was not rebuilt: the drive has too little room
 
 	Needs []string `json:"needs,omitempty"` // labels of drives that are not here: only with them it shows whether it can be rebuilt
 }
 
 func remedies(list []bundle.Remedy) (reports []remedyReport) {
 	for _, m := range list {
-		reports = append(reports, remedyReport{m.File, m.From, m.Lost, m.Extra, bundle.Labels(m.Away)})
+		reports = append(reports, remedyReport{m.File, m.From, m.Lost, m.Extra, m.Waits, bundle.Labels(m.Away)})
 	}
 	return reports
 }
