@@ -27,6 +27,7 @@ type bench struct {
 	config string
 	dir    string
 	env    []string
+	stdin  bool // typed has the terminal as standard input too
 }
 
 func newBench(t *testing.T) *bench {
@@ -54,7 +55,7 @@ func (b *bench) run(args ...string) (code int, said string) {
 }
 
 // typed runs satchel on a terminal, where lines are typed as it asks, and its
-// standard input is a pipe all the same.
+// standard input is a pipe all the same, unless stdin is set.
 func (b *bench) typed(lines []string, args ...string) (code int, said string) {
 	b.t.Helper()
 	return b.typedAfter(func(int) {}, lines, args...)
@@ -68,7 +69,11 @@ func (b *bench) typedAfter(before func(n int), lines []string, args ...string) (
 	for _, a := range args {
 		words = append(words, "'"+a+"'")
 	}
-	cmd := proctest.Command(b.t, "script", "-qec", "echo no | satchel "+strings.Join(words, " "), "/dev/null")
+	line := "satchel " + strings.Join(words, " ")
+	if !b.stdin {
+		line = "echo no | " + line
+	}
+	cmd := proctest.Command(b.t, "script", "-qec", line, "/dev/null")
 	cmd.Env = b.env
 	in, err := cmd.StdinPipe()
 	if err != nil {

@@ -3,7 +3,9 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
@@ -12,18 +14,31 @@ import (
 
 	"github.com/satchel-airgap/satchel/bundle/keystest"
 	"github.com/satchel-airgap/satchel/oci/ocitest"
+	"github.com/satchel-airgap/satchel/transport/registrytest"
 )
 
 // shelved is a bundle on three drives, in the directories of a staging disk, and one slot for them.
 type shelved struct {
 	*bench
+	source                    *registrytest.Proxy
 	passphrase, staging, slot string
 }
 
 func newShelved(t *testing.T) *shelved {
 	t.Helper()
+	s := toShelve(t)
+	if code, said := s.run(s.pack(s.staging)...); code != exitOK {
+		t.Fatal(said)
+	}
+	return s
+}
+
+// toShelve is newShelved before it is packed.
+func toShelve(t *testing.T) *shelved {
+	t.Helper()
 	b := newBench(t)
-	registry, c, list := newSource(t), ocitest.New(5), ""
+	from, c, list := registrytest.StartProxy(t, newSource(t)), ocitest.New(5), ""
+	registry := from.Host
 	for i := range 3 {
 		root := c.Image(false, c.Layer((4500+10*i)<<10, ocitest.LayerGzip))
 		if err := ocitest.Push(context.Background(), c, root, "http://"+registry, fmt.Sprint("app", i), "1"); err != nil {
@@ -32,14 +47,16 @@ func newShelved(t *testing.T) *shelved {
 		list += fmt.Sprintf("    - name: %s/app%d:1\n", registry, i)
 	}
 	b.config = keystest.Write(t, "kind: ImageSetConfiguration\napiVersion: mirror.openshift.io/v2alpha1\nmirror:\n  additionalImages:\n"+list)
-	s := &shelved{b, keystest.Write(t, "correct horse battery staple\n"), filepath.Join(b.dir, "staging"), filepath.Join(b.dir, "slot")}
+	s := &shelved{b, from, keystest.Write(t, "correct horse battery staple\n"), filepath.Join(b.dir, "staging"), filepath.Join(b.dir, "slot")}
 	if err := os.Mkdir(s.staging, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if code, said := b.run("pack", "-c", b.config, "--passphrase-file", s.passphrase, "--tls-verify=false", "--segment-size", "1MiB", "--drive-size", "8MiB", s.staging); code != exitOK {
-		t.Fatal(said)
-	}
 	return s
+}
+
+// pack gives the arguments of a pack.
+func (s *shelved) pack(dir string) []string {
+	return []string{"pack", "-c", s.config, "--passphrase-file", s.passphrase, "--tls-verify=false", "--segment-size", "1MiB", "--drive-size", "8MiB", dir}
 }
 
 // drive is the directory of a drive.
@@ -79,6 +96,51 @@ func TestLostOnTerminal(t *testing.T) {
 		}
 	}, []string{"1\n", "\n"}, args...)
 	want(t, "a drive that is waited for", code, exitOK, said, "What now?", "Mount drive ")
+}
+
+// take moves what was written into the slot to where a drive belongs.
+func (s *shelved) take(t *testing.T, n int) {
+	t.Helper()
+	list, err := filepath.Glob(filepath.Join(s.slot, "satchel-*"))
+	if err != nil || len(list) != 1 {
+		t.Fatalf("%q, %v", list, err)
+	}
+	if err := errors.Join(os.CopyFS(s.drive(n), os.DirFS(list[0])), os.RemoveAll(list[0])); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestBeginAgainOnTerminal: a drive that was begun is lost, and "new" at the question for it writes it anew.
+func TestBeginAgainOnTerminal(t *testing.T) {
+	s := toShelve(t)
+	s.stdin = true
+	if err := os.Mkdir(s.slot, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	mount(t, "-t", "tmpfs", "-o", "size=64m", "tmpfs", s.slot)
+	args := s.pack(s.slot)
+	code, said := s.run(args...)
+	want(t, "drive 1", code, exitDrive, said, "-2")
+	s.take(t, 1)
+	s.source.Answer = func(w http.ResponseWriter, r *http.Request) bool {
+		refused := r.Method == http.MethodGet && strings.Contains(r.URL.Path, "/blobs/")
+		if refused {
+			w.WriteHeader(http.StatusNotFound)
+		}
+		return refused
+	}
+	code, said = s.run(args...)
+	want(t, "drive 2, which is begun", code, exitRegistry, said, "404")
+	s.take(t, 0) // nobody has it any more
+	s.source.Answer = nil
+	code, said = s.typedAfter(func(n int) {
+		if n == 1 {
+			s.take(t, 2)
+		}
+	}, []string{"new\n", "\n"}, args...)
+	want(t, "a new drive", code, exitOK, said, "If it cannot come back, mount a new one", "-2 is begun again")
+	code, said = s.run("verify", s.drive(1), s.drive(2), s.slot)
+	want(t, "verify", code, exitOK, said)
 }
 
 // TestDrivesOnTerminal unpacks a bundle on three drives from one slot: each is asked for by its
