@@ -30,6 +30,7 @@ type Supplement struct {
 	Gaps        []byte         // what it goes without, in the caller's words
 	Baseline    *Baseline      // what it need not carry
 	Segments    int            // that are lost
+	Parity      ParityRatio    // that the supplement was begun with, where one is resumed
 
 	of   journal.Supplements
 	kept map[digest.Digest]bool
@@ -110,6 +111,7 @@ func FindSupplement(state string, lost Lost) (*Supplement, error) {
 		inv.Images = st.Sealed.Images
 	}
 	s.Inventory = &inv
+	s.of.Images = len(inv.Images)
 	if stream, n := numberOf(st.Number); n > 0 {
 		s.of.Stream, s.of.Sequence = &stream, n
 	}
@@ -217,11 +219,28 @@ func (s *Supplement) Fits(j Job) error {
 }
 
 // begin is what stands in the journal's first record.
-func (s *Supplement) begin() *journal.Supplements {
+func (s *Supplement) begin(ratio ParityRatio) *journal.Supplements {
 	if s == nil {
 		return nil
 	}
-	return &s.of
+	of := s.of
+	if ratio.Parity > 0 {
+		of.Parity = ratio.String()
+	}
+	return &of
+}
+
+// begunParity is the parity that a supplement was begun with; the zero value for none, and in journals of earlier
+// versions.
+func begunParity(of *journal.Supplements) ParityRatio {
+	if of == nil || of.Parity == "" {
+		return ParityRatio{}
+	}
+	ratio, err := ParseParityRatio(of.Parity)
+	if err != nil {
+		return ParityRatio{} // as if none had been asked for
+	}
+	return ratio
 }
 
 // file is what stands in the journal's first record of the configuration alone.
@@ -238,7 +257,7 @@ func (w *Writer) Supplement() *Supplement {
 	if of == nil {
 		return nil
 	}
-	s := &Supplement{Bundle: of.Bundle, Fingerprint: Fingerprint(of.Fingerprint), Plain: w.begin.Plain, of: *of, kept: map[digest.Digest]bool{}}
+	s := &Supplement{Bundle: of.Bundle, Fingerprint: Fingerprint(of.Fingerprint), Plain: w.begin.Plain, Parity: begunParity(of), of: *of, kept: map[digest.Digest]bool{}}
 	for _, b := range of.Blobs {
 		s.kept[b.Digest] = true
 	}

@@ -368,6 +368,15 @@ func (e *AloneError) Hint() string {
 // Permanent is true: a supplement stays one.
 func (e *AloneError) Permanent() bool { return true }
 
+// Lacks is how many images of the damaged bundle its supplement goes without, because their source had them no
+// more when it was made; 0 for a bundle that is no supplement.
+func (r *Reader) Lacks() int {
+	if r.index.Of == nil {
+		return 0
+	}
+	return max(0, r.index.Of.Images-len(r.index.Inventory.Images))
+}
+
 // Alone is an *[AloneError] for a supplement that is read without the damaged bundle and needs it; nil for all
 // else.
 func (r *Reader) Alone() error {

@@ -130,14 +130,21 @@ func (e *PlainHTTPError) Permanent() bool { return false }
 type MissingBlobError struct {
 	Repo oci.Ref
 	Blob oci.Descriptor
+	Gone bool // the manifest is not there either: it is known from before
 }
 
 func (e *MissingBlobError) Error() string {
+	if e.Gone {
+		return fmt.Sprintf("check %s: the registry has neither this blob nor the image that it is of, which was there before", e.Repo.WithDigest(e.Blob.Digest))
+	}
 	return fmt.Sprintf("check %s: the registry has the manifest but lacks this blob", e.Repo.WithDigest(e.Blob.Digest))
 }
 
 // Hint says what to do now.
 func (e *MissingBlobError) Hint() string {
+	if e.Gone {
+		return "if the repository was moved or the image deleted, push the image there again, with the same digest"
+	}
 	return "the image is broken in that registry: push it there again, or take another version of it"
 }
 

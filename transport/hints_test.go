@@ -46,6 +46,7 @@ func TestPermanent(t *testing.T) {
 		{&StatusError{Status: 502}, false, false},
 		{&SizeError{}, true, false},
 		{&MissingBlobError{Repo: ref}, true, false},
+		{&MissingBlobError{Repo: ref, Gone: true}, true, false},
 		{&BlockedError{}, false, false},
 		{&PlainHTTPError{}, false, false},
 		{&AuthfileError{}, false, false},

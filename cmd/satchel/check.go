@@ -282,8 +282,8 @@ func (o checkOptions) bundles(ctx context.Context, a *app, dirs []string, job *c
 	if err != nil {
 		return end, err
 	}
-	for _, dirs := range each {
-		r, err := a.openBundle(ctx, dirs, want, ids)
+	for _, c := range each {
+		r, err := a.openChoice(c, func(dirs []string) (*bundle.Reader, error) { return a.openBundle(ctx, dirs, want, ids) })
 		if err != nil {
 			return end, err
 		}

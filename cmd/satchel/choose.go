@@ -182,7 +182,7 @@ func (a *app) choose(ctx context.Context, dirs []string, w wanted) ([]string, er
 		}
 		return nil, usage(fmt.Errorf("%s and %s have different bundles, and one bundle is meant", dirs[0], dirs[len(dirs)-1]), "name the directory of one bundle, or of each drive of one that is on several")
 	}
-	return all[0], nil
+	return all[0].ways[0], nil
 }
 
 // emptyOf gives the first of the directories that holds no bundle.
@@ -199,7 +199,7 @@ func emptyOf(dirs []string) (string, bool) {
 
 // chooseEach chooses by each directory, and puts together what are drives of one bundle. one says that all
 // are of the bundle that the first one stands for.
-func (a *app) chooseEach(ctx context.Context, dirs []string, w wanted, one bool) (all [][]string, err error) {
+func (a *app) chooseEach(ctx context.Context, dirs []string, w wanted, one bool) (all []choice, err error) {
 	var of []picked
 	named := w.id != "" || w.expect != ""
 	w = byID(dirs, w)
@@ -225,12 +225,10 @@ func (a *app) chooseEach(ctx context.Context, dirs []string, w wanted, one bool)
 		of[i].dirs = append(of[i].dirs, p.dirs...)
 	}
 	if !one {
-		var older []string
-		of, older = pairs(of)
-		a.leaveOut(older)
+		return pairs(of), nil
 	}
 	for _, p := range of {
-		all = append(all, p.dirs)
+		all = append(all, choice{ways: [][]string{p.dirs}})
 	}
 	return all, nil
 }

@@ -9,40 +9,58 @@ import (
 	"github.com/satchel-airgap/satchel/oci/text"
 )
 
+// choice is what a command may read for one bundle: the one way, or, of a damaged bundle, one for each supplement of
+// it, the one that was made last first.
+type choice struct {
+	ways [][]string // directories
+	more []string   // the IDs of the supplements; nil where there is none
+	of   string     // the ID of the damaged bundle
+}
+
 // chooseToRead is choose for a command that reads a bundle: a damaged one and its supplement are read
 // together.
-func (a *app) chooseToRead(ctx context.Context, dirs []string, w wanted) ([]string, error) {
-	more, of, older := pairIn(dirs, w)
-	if more == "" {
-		return a.choose(ctx, dirs, w)
+func (a *app) chooseToRead(ctx context.Context, dirs []string, w wanted) (c choice, err error) {
+	more, of := pairIn(dirs, w)
+	if more == nil {
+		chosen, err := a.choose(ctx, dirs, w)
+		return choice{ways: [][]string{chosen}}, err
 	}
-	var chosen []string
-	for _, dir := range dirs {
-		for _, id := range []string{more, of} {
-			if !hasBundle(dir, id) {
-				continue
-			}
-			p, err := a.pick(ctx, dir, wanted{id: id, trust: w.trust})
-			if lost, ok := errors.AsType[*bundle.UnfinishedError](err); ok && id == of && !lost.Running && !lost.Copy {
-				err = nil // it has lost its seal, which the supplement stands in for
-			}
-			if err != nil {
-				return nil, err
-			}
-			chosen = append(chosen, p.dirs...)
+	damaged, err := a.dirsOf(ctx, dirs, of, w, true)
+	for _, id := range more {
+		var own []string
+		if err == nil {
+			own, err = a.dirsOf(ctx, dirs, id, w, false)
 		}
+		c.ways = append(c.ways, slices.Concat(own, damaged))
 	}
-	a.info("bundle %s is read together with bundle %s, which has what it has lost", of, more)
-	a.leaveOut(older)
+	c.more, c.of = more, of
+	return c, err
+}
+
+// dirsOf gives the directories of one bundle. A damaged one may have lost its seal, which the supplement stands in for.
+func (a *app) dirsOf(ctx context.Context, dirs []string, id string, w wanted, damaged bool) (chosen []string, err error) {
+	for _, dir := range dirs {
+		if !hasBundle(dir, id) {
+			continue
+		}
+		p, err := a.pick(ctx, dir, wanted{id: id, trust: w.trust})
+		if lost, ok := errors.AsType[*bundle.UnfinishedError](err); ok && damaged && !lost.Running && !lost.Copy {
+			err = nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		chosen = append(chosen, p.dirs...)
+	}
 	return chosen, nil
 }
 
 // chooseToServe is chooseEach, or chooseToRead where one bundle is named.
-func (a *app) chooseToServe(ctx context.Context, dirs []string, w wanted) ([][]string, error) {
+func (a *app) chooseToServe(ctx context.Context, dirs []string, w wanted) ([]choice, error) {
 	named := w.expect != "" || w.id != ""
-	if more, _, _ := pairIn(dirs, w); named && more != "" {
-		chosen, err := a.chooseToRead(ctx, dirs, w)
-		return [][]string{chosen}, err
+	if more, _ := pairIn(dirs, w); named && more != nil {
+		c, err := a.chooseToRead(ctx, dirs, w)
+		return []choice{c}, err
 	}
 	each, err := a.chooseEach(ctx, dirs, w, named)
 	if err == nil && named && len(each) > 1 {
@@ -51,39 +69,71 @@ func (a *app) chooseToServe(ctx context.Context, dirs []string, w wanted) ([][]s
 	return each, err
 }
 
+// openChoice opens a bundle. Of several supplements it takes the one that was made last, which has all that was lost then,
+// unless that goes without images that an earlier one has: then the one that lacks the fewest.
+func (a *app) openChoice(c choice, open func(dirs []string) (*bundle.Reader, error)) (*bundle.Reader, error) {
+	best, err := open(c.ways[0])
+	if err != nil || c.more == nil {
+		return best, err
+	}
+	taken := 0
+	for i := 1; i < len(c.ways) && best.Lacks() > 0; i++ {
+		r, err := open(c.ways[i])
+		if err != nil {
+			a.warn("supplement %s is not read: %s", c.more[i], text.Printable(text.OneLine(err.Error())))
+			continue
+		}
+		if r.Lacks() < best.Lacks() {
+			best, r, taken = r, best, i
+		}
+		if err := r.Close(); err != nil {
+			return nil, errors.Join(err, best.Close())
+		}
+	}
+	a.info("bundle %s is read together with bundle %s, which has what it has lost", c.of, c.more[taken])
+	a.leaveOut(c.more, taken, best.Lacks())
+	return best, nil
+}
+
 // leaveOut says which supplements are not read.
-func (a *app) leaveOut(older []string) {
-	if len(older) > 0 {
-		a.info("of several supplements of one bundle the one that was made last is read, which has all that was lost then; left out: %s (--bundle ID takes another one)", text.Some(older, 5))
+func (a *app) leaveOut(more []string, taken, lacks int) {
+	left := slices.Delete(slices.Clone(more), taken, taken+1)
+	switch {
+	case len(left) == 0:
+	case lacks > 0:
+		a.warn("of several supplements of one bundle, none of which is without gaps, %s is read; left out: %s (the same again with --bundle ID takes another one, and what that has)", more[taken], text.Some(left, 5))
+	case taken == 0:
+		a.info("of several supplements of one bundle the one that was made last is read, which has all that was lost then; left out: %s (--bundle ID takes another one)", text.Some(left, 5))
+	default:
+		a.info("of several supplements of one bundle %s is read, because the one that was made last goes without images that this one has; left out: %s (--bundle ID takes another one)", more[taken], text.Some(left, 5))
 	}
 }
 
-// pairIn finds a supplement and the damaged bundle in dirs; "" if they are not both there, or others are meant.
-func pairIn(dirs []string, w wanted) (more, of string, older []string) {
+// pairIn finds the supplements and the damaged bundle in dirs; nil if they are not both there, or others are meant.
+func pairIn(dirs []string, w wanted) (more []string, of string) {
 	var all []bundle.Found
 	for _, dir := range dirs {
 		list, _, _ := bundle.List(dir, "") // an error comes again
 		all = append(all, list...)
 	}
-	return newestPair(all, w)
+	return pairOf(all, w)
 }
 
-// newestPair takes, of several supplements of a bundle, the one that was made last: it has all that was lost then. older
-// are the others.
-func newestPair(all []bundle.Found, w wanted) (more, of string, older []string) {
-	var pick bundle.Found
+// pairOf gives the supplements of one damaged bundle, the one that was made last first.
+func pairOf(all []bundle.Found, w wanted) (more []string, of string) {
+	var list []bundle.Found
 	for _, f := range all {
-		if !isPair(f, all, w) || pick.Bundle != "" && pick.Supplements != f.Supplements {
-			continue
-		}
-		if pick.Bundle == "" || f.Created.After(pick.Created) {
-			pick, f = f, pick
-		}
-		if f.Bundle != "" && f.Bundle != pick.Bundle && !slices.Contains(older, f.Bundle) {
-			older = append(older, f.Bundle)
+		if isPair(f, all, w) && (of == "" || of == f.Supplements) {
+			of, list = f.Supplements, append(list, f)
 		}
 	}
-	return pick.Bundle, pick.Supplements, older
+	slices.SortStableFunc(list, func(x, y bundle.Found) int { return y.Created.Compare(x.Created) })
+	for _, f := range list {
+		if !slices.Contains(more, f.Bundle) {
+			more = append(more, f.Bundle)
+		}
+	}
+	return more, of
 }
 
 // isPair reports whether f is a supplement of a bundle among all, and they are meant.
@@ -101,28 +151,31 @@ func hasBundle(dir, id string) bool {
 	return slices.ContainsFunc(list, func(f bundle.Found) bool { return f.Bundle == id })
 }
 
-// pairs puts each damaged bundle together with the supplement of it that was made last, where both are in the list. older
-// are the supplements that are left out.
-func pairs(list []picked) (all []picked, older []string) {
-	last := map[string]picked{} // by the damaged bundle
-	for _, p := range list {
-		if p.supplements != "" && (last[p.supplements].bundle == "" || p.created.After(last[p.supplements].created)) {
-			last[p.supplements] = p
-		}
-	}
+// pairs puts each damaged bundle together with the supplements of it, the one that was made last first, where both are in
+// the list.
+func pairs(list []picked) (all []choice) {
 	here := func(id string) bool {
 		return slices.ContainsFunc(list, func(p picked) bool { return p.bundle == id })
 	}
 	for _, p := range list {
-		with, damaged := last[p.bundle]
-		switch {
-		case damaged:
-			all = append(all, picked{bundle: with.bundle, dirs: slices.Concat(with.dirs, p.dirs)})
-		case p.supplements == "" || !here(p.supplements):
-			all = append(all, p)
-		case p.bundle != last[p.supplements].bundle:
-			older = append(older, p.bundle)
+		if p.supplements != "" && here(p.supplements) {
+			continue // it comes with that one
 		}
+		var with []picked
+		for _, o := range list {
+			if p.bundle != "" && o.supplements == p.bundle {
+				with = append(with, o)
+			}
+		}
+		slices.SortStableFunc(with, func(x, y picked) int { return y.created.Compare(x.created) })
+		c := choice{ways: [][]string{p.dirs}}
+		if len(with) > 0 {
+			c = choice{of: p.bundle}
+		}
+		for _, o := range with {
+			c.ways, c.more = append(c.ways, slices.Concat(o.dirs, p.dirs)), append(c.more, o.bundle)
+		}
+		all = append(all, c)
 	}
-	return all, older
+	return all
 }

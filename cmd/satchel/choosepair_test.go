@@ -21,26 +21,26 @@ func TestSeveralSupplements(t *testing.T) {
 		{Bundle: "away", Created: day(9), Fingerprint: "a", Supplements: "elsewhere"},
 	}
 	for _, c := range []struct {
-		w     wanted
-		more  string
-		older []string
+		w    wanted
+		more []string
 	}{
-		{wanted{}, "last", []string{"first", "second"}},
-		{wanted{id: "damaged"}, "last", []string{"first", "second"}},
-		{wanted{id: "first"}, "first", nil},
-		{wanted{expect: "s"}, "second", nil},
-		{wanted{expect: "a"}, "", nil},
+		{wanted{}, []string{"last", "second", "first"}},
+		{wanted{id: "damaged"}, []string{"last", "second", "first"}},
+		{wanted{id: "first"}, []string{"first"}},
+		{wanted{expect: "s"}, []string{"second"}},
+		{wanted{expect: "a"}, nil},
 	} {
-		if more, _, older := newestPair(all, c.w); more != c.more || !slices.Equal(older, c.older) {
-			t.Errorf("%+v: %s, without %v", c.w, more, older)
+		if more, _ := pairOf(all, c.w); !slices.Equal(more, c.more) {
+			t.Errorf("%+v: %v", c.w, more)
 		}
 	}
 	var list []picked
 	for _, f := range slices.Delete(all, 4, 5) {
 		list = append(list, picked{bundle: f.Bundle, created: f.Created, supplements: f.Supplements, dirs: []string{f.Bundle}})
 	}
-	got, older := pairs(list)
-	if len(got) != 2 || !slices.Equal(got[0].dirs, []string{"last", "damaged"}) || got[1].bundle != "away" || !slices.Equal(older, []string{"first", "second"}) {
-		t.Errorf("%+v, without %v", got, older)
+	got := pairs(list)
+	if len(got) != 2 || !slices.Equal(got[0].more, []string{"last", "second", "first"}) || got[0].of != "damaged" || !slices.Equal(got[0].ways[1], []string{"second", "damaged"}) ||
+		got[1].more != nil || !slices.Equal(got[1].ways[0], []string{"away"}) {
+		t.Errorf("%+v", got)
 	}
 }

@@ -98,11 +98,11 @@ func (o diffOptions) compare(ctx context.Context, a *app, args []string) (c *cha
 	if err != nil {
 		return nil, err
 	}
-	dirs, err := a.chooseToRead(ctx, args[:1], wanted{want.Expect, o.reader.bundle, want.Trust})
+	chosen, err := a.chooseToRead(ctx, args[:1], wanted{want.Expect, o.reader.bundle, want.Trust})
 	if err != nil {
 		return nil, err
 	}
-	r, err := a.openBundle(ctx, dirs, want, ids)
+	r, err := a.openChoice(chosen, func(dirs []string) (*bundle.Reader, error) { return a.openBundle(ctx, dirs, want, ids) })
 	if err != nil {
 		return nil, err
 	}
@@ -110,10 +110,12 @@ func (o diffOptions) compare(ctx context.Context, a *app, args []string) (c *cha
 	if since != nil {
 		return changes.ToReceipt(ctx, r, since, o.moveTagsBack), nil
 	}
-	if dirs, err = a.chooseToRead(ctx, args[1:], wanted{}); err != nil {
+	if chosen, err = a.chooseToRead(ctx, args[1:], wanted{}); err != nil {
 		return nil, err
 	}
-	other, err := a.openBundle(ctx, dirs, bundle.Wanted{Trust: want.Trust, Plain: want.Plain}, ids)
+	other, err := a.openChoice(chosen, func(dirs []string) (*bundle.Reader, error) {
+		return a.openBundle(ctx, dirs, bundle.Wanted{Trust: want.Trust, Plain: want.Plain}, ids)
+	})
 	if err != nil {
 		return nil, fmt.Errorf("the other bundle: %w", err)
 	}

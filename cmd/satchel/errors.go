@@ -88,7 +88,7 @@ func exitCode(err error) int {
 	switch {
 	case as[*interruptedError](err):
 		return exitInterrupted
-	case as[*gapsError](err), as[*plannedGapsError](err), as[*lostDrivesError](err), as[*manifests.UnknownApplicationsError](err), as[*receipt.MissingError](err), as[*unpack.UnsignedError](err), as[*prune.RefusedError](err), as[*check.FailsError](err):
+	case as[*gapsError](err), as[*plannedGapsError](err), as[*lostDrivesError](err), as[*unpack.LostError](err), as[*manifests.UnknownApplicationsError](err), as[*receipt.MissingError](err), as[*unpack.UnsignedError](err), as[*prune.RefusedError](err), as[*check.FailsError](err):
 		return exitGaps
 	case as[*bundle.DamageError](err), as[*bundle.CopyError](err), as[*bundle.ReadBackError](err), as[*missingError](err), as[*noSuchBundleError](err):
 		return exitDamaged

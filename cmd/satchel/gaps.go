@@ -12,6 +12,7 @@ import (
 	"github.com/satchel-airgap/satchel/bundle"
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/durable"
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/gaps"
+	"github.com/satchel-airgap/satchel/cmd/satchel/internal/unpack"
 	"github.com/satchel-airgap/satchel/oci"
 	"github.com/satchel-airgap/satchel/oci/text"
 )
@@ -83,8 +84,12 @@ func (e *lostDrivesError) Unwrap() error { return e.err }
 
 // Hint says what to do now.
 func (e *lostDrivesError) Hint() string {
+	list := "take " + text.Printable(e.file) + " to the packing host, and carry these images in another bundle with: satchel pack -c FILE -r RECIPIENT --only " + shellWords([]string{e.file}) + " DIR; unpack that, then this one once more"
+	if lost, ok := errors.AsType[*unpack.LostError](e.err); ok && len(lost.Lost.Lost) == 0 {
+		return list // there is a supplement, which has gaps
+	}
 	return "have the packing host make a supplement of what is lost, with which the mirror gets the same digests, YAML and receipt: satchel verify --lost FILE with the directories of all drives that are left lists it, satchel repair --from-source --lost FILE makes it, and unpack takes both; " +
-		"or take " + text.Printable(e.file) + " to the packing host, and carry these images in another bundle with: satchel pack -c FILE -r RECIPIENT --only " + shellWords([]string{e.file}) + " DIR; unpack that, then this one once more"
+		"or " + list
 }
 
 // damagedDriveError is damage of a drive that may be taken for lost.

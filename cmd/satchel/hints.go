@@ -296,6 +296,10 @@ func jobFlags(err error) string {
 		if e.Begun {
 			return "--begin-again " + e.Label
 		}
+	case *unpack.LostError:
+		if e.Gaps {
+			return "satchel repair --from-source"
+		}
 	case *untrustedError:
 		return "satchel unpack --sign-key KEY; --trust FILE"
 	case *prepare.LostError:

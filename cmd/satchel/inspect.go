@@ -64,10 +64,11 @@ func runInspect(ctx context.Context, a *app, flags readerFlags, dirs []string, o
 	if err != nil {
 		return err
 	}
-	if dirs, err = a.chooseToRead(ctx, dirs, wanted{want.Expect, flags.bundle, want.Trust}); err != nil {
+	chosen, err := a.chooseToRead(ctx, dirs, wanted{want.Expect, flags.bundle, want.Trust})
+	if err != nil {
 		return err
 	}
-	r, err := a.openAny(ctx, dirs, want, ids)
+	r, err := a.openChoice(chosen, func(dirs []string) (*bundle.Reader, error) { return a.openAny(ctx, dirs, want, ids) })
 	if err != nil && list != "" {
 		err = mayBeLost(err)
 	}
@@ -157,6 +158,9 @@ func printInspect(w io.Writer, r *inspect.Report, v view) error {
 func (p *printer) supplement(s *inspect.Supplement) {
 	switch {
 	case s == nil:
+	case s.Beside && s.Lacks > 0:
+		p.printf("supplement   %s, which the fingerprint is of: it has what bundle %s has lost, but for %s\n", s.Bundle, s.Of, text.Count(s.Lacks, "image", "images"))
+		p.printf("damaged      %s, fingerprint %s\n", s.Of, s.Fingerprint.Grouped())
 	case s.Beside:
 		p.printf("supplement   %s, which the fingerprint is of: it makes bundle %s whole\n", s.Bundle, s.Of)
 		p.printf("damaged      %s, fingerprint %s\n", s.Of, s.Fingerprint.Grouped())

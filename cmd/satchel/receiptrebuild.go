@@ -74,11 +74,11 @@ func (j *receiptJob) needed(ctx context.Context, args []string) (*receipt.Receip
 	if err != nil {
 		return nil, nil, err
 	}
-	dirs, err := j.chooseToRead(ctx, args, wanted{want.Expect, j.reader.bundle, want.Trust})
+	chosen, err := j.chooseToRead(ctx, args, wanted{want.Expect, j.reader.bundle, want.Trust})
 	if err != nil {
 		return nil, nil, err
 	}
-	b, err := j.openBundle(ctx, dirs, want, ids)
+	b, err := j.openChoice(chosen, func(dirs []string) (*bundle.Reader, error) { return j.openBundle(ctx, dirs, want, ids) })
 	if err != nil {
 		return nil, nil, err
 	}

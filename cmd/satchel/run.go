@@ -273,7 +273,7 @@ func (a *app) openCache() *cache.Cache {
 // resuming is the line that resumes this run, if one does.
 func (a *app) resuming(cmd *cobra.Command) string {
 	switch cmd.Name() {
-	case "plan", "pack", "copy", "missing", "unpack", "rekey":
+	case "plan", "pack", "copy", "missing", "unpack", "rekey", "repair", "parity":
 		return cmp.Or(a.goOn, a.command())
 	}
 	return ""

@@ -310,8 +310,8 @@ func (o serveOptions) open(ctx context.Context, a *app, dirs []string) (list []*
 	if err != nil {
 		return list, err
 	}
-	for _, dirs := range each {
-		r, err := a.openBundle(ctx, dirs, want, ids)
+	for _, c := range each {
+		r, err := a.openChoice(c, func(dirs []string) (*bundle.Reader, error) { return a.openBundle(ctx, dirs, want, ids) })
 		if err != nil {
 			return list, err
 		}
@@ -354,13 +354,18 @@ func (o serveOptions) ready(a *app, g *serve.Registry, l net.Listener, as identi
 	if !o.tls {
 		scheme = "http"
 	}
-	rep := g.Report()
-	example := rep.Example
-	host = readable(host)
-	example.Registry = net.JoinHostPort(host, port)
-	pull := shellWords(slices.Concat([]string{"podman", "pull"}, as.trusting(host, g.Passwords), []string{example.String()}))
-	_, err = fmt.Fprintf(a.stdout, "serving %s of %s at %s://%s%s; for example: %s\n", text.Images(rep.Images, rep.Attached), text.Count(bundles, "bundle", "bundles"), scheme, at, rep.Waits(), pull)
+	rep, host := g.Report(), readable(host)
+	rep.Example.Registry = net.JoinHostPort(host, port)
+	_, err = fmt.Fprintf(a.stdout, "serving %s of %s at %s://%s%s\n", text.Images(rep.Images, rep.Attached), text.Count(bundles, "bundle", "bundles"), scheme, at, pulls(rep, as.trusting(host, g.Passwords)))
 	return err
+}
+
+// pulls says which images wait for drives, and how one that is here is pulled.
+func pulls(rep serve.Report, flags []string) string {
+	if rep.Example.Repository == "" {
+		return rep.Waits()
+	}
+	return rep.Waits() + "; for example: " + shellWords(slices.Concat([]string{"podman", "pull"}, flags, []string{rep.Example.String()}))
 }
 
 // readable is a host as all versions of podman read it in a reference: older ones take no

@@ -29,6 +29,7 @@ import (
 	"oras.land/oras-go/v2/registry/remote"
 	"oras.land/oras-go/v2/registry/remote/auth"
 
+	"github.com/satchel-airgap/satchel/cmd/satchel/internal/serve"
 	"github.com/satchel-airgap/satchel/oci"
 	"github.com/satchel-airgap/satchel/oci/ocitest"
 	"github.com/satchel-airgap/satchel/oci/proctest"
@@ -349,6 +350,20 @@ func fetch(t *testing.T, url string) (int, []byte, error) {
 	defer answer.Body.Close()
 	body, err := io.ReadAll(answer.Body)
 	return answer.StatusCode, body, err
+}
+
+// TestServePulls: an example is given of an image that can be pulled, and none where all wait for drives.
+func TestServePulls(t *testing.T) {
+	t.Parallel()
+	waits := []serve.Waiting{{Drives: "drive 1 of 2 (X-1)", Images: []string{"a", "b"}}}
+	for want, rep := range map[string]serve.Report{
+		"; 2 images wait for drive 1 of 2 (X-1)":                                   {Example: oci.Ref{Registry: "127.0.0.1:5000"}, Waiting: waits},
+		"; for example: podman pull --tls-verify=false 127.0.0.1:5000/team/app:v1": {Example: oci.Ref{Registry: "127.0.0.1:5000", Repository: "team/app", Tag: "v1"}},
+	} {
+		if got := pulls(rep, []string{"--tls-verify=false"}); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
 }
 
 // TestServeFlags refuses what would be served otherwise than was meant.

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"sync"
 	"syscall"
@@ -179,6 +180,18 @@ func compareAll(t testing.TB, c *ocitest.Content, images map[string]oci.Descript
 	}
 }
 
+// stopSupplement makes a supplement, and is stopped before.
+func (w *world) stopSupplement(t *testing.T, stop func(n int, args []string)) {
+	t.Helper()
+	hurt := filepath.Join(w.dir, "hurt")
+	if err := errors.Join(os.CopyFS(hurt, os.DirFS(w.drive)), os.Remove(filepath.Join(hurt, "s-00-00001.age"))); err != nil {
+		t.Fatal(err)
+	}
+	args := []string{"repair", "--from-source", "--lost", hurt, "-c", w.config, "-r", w.recipient, "--tls-verify=false", filepath.Join(w.dir, "more")}
+	stop(1, args)
+	w.run(args...).want(exitOK)
+}
+
 // TestInterruptAnywhere sends Ctrl-C at the n-th request of pack and of unpack,
 // for many n, and wants the same end every time.
 func TestInterruptAnywhere(t *testing.T) {
@@ -208,6 +221,8 @@ func TestInterruptAnywhere(t *testing.T) {
 	reads.at(0, 0, nil)
 	w.run(w.pack()...).want(exitOK)
 	w.run("verify", w.drive).want(exitOK)
+	w.stopSupplement(t, func(n int, args []string) { stop(w, reads, n, args) })
+	reads.at(0, 0, nil)
 	mirror := newMirror(t)
 	to := registrytest.StartProxy(t, mirror)
 	writes.through(to)

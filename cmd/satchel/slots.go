@@ -214,7 +214,7 @@ func (a *app) openDrives(ctx context.Context, dirs []string, w wanted, want bund
 		chosen, err := a.chooseToRead(ctx, dirs, w)
 		var r *bundle.Reader
 		if err == nil {
-			r, err = a.openBundle(ctx, chosen, want, ids)
+			r, err = a.openChoice(chosen, func(dirs []string) (*bundle.Reader, error) { return a.openBundle(ctx, dirs, want, ids) })
 		}
 		away, isAway := errors.AsType[*bundle.AwayError](err)
 		switch {

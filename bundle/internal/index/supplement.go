@@ -15,12 +15,13 @@ type Supplemented struct {
 	Stream      *seal.Stream `json:"stream,omitempty"`
 	Sequence    int          `json:"sequence"`
 	Partial     bool         `json:"partial,omitempty"`
-	Drives      int          `json:"drives"` // how many it is on
+	Drives      int          `json:"drives"`           // how many it is on
+	Images      int          `json:"images,omitempty"` // how many it carries; 0 where that is not said
 }
 
 func (s *Supplemented) check(h Header) error {
 	if !seal.IsID(s.Bundle) || s.Bundle == h.Bundle || !seal.IsSum(s.Fingerprint) || s.Sequence < 1 || s.Sequence > seal.MaxSequence ||
-		s.Drives < 1 || s.Drives > seal.MaxDrives {
+		s.Drives < 1 || s.Drives > seal.MaxDrives || s.Images < 0 {
 		return fmt.Errorf("the bundle that it supplements")
 	}
 	if s.Stream != nil {

@@ -37,8 +37,9 @@ type Begin struct {
 // Supplements is the damaged bundle that a supplement belongs to, and what is whole of it.
 type Supplements struct {
 	index.Supplemented
-	Kept  []index.Segment `json:"kept,omitempty"`
-	Blobs []index.Blob    `json:"blobs,omitempty"` // in Kept, of which they count from 0
+	Kept   []index.Segment `json:"kept,omitempty"`
+	Blobs  []index.Blob    `json:"blobs,omitempty"`  // in Kept, of which they count from 0
+	Parity string          `json:"parity,omitempty"` // M/N that the supplement was begun with
 }
 
 // DrivePlan is what goes on one drive of several. Manifests go on the last one.

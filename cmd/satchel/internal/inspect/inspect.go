@@ -60,7 +60,8 @@ type Supplement struct {
 	Bundle      string             `json:"bundle"` // its own ID
 	Of          string             `json:"of"`     // the ID of the damaged one
 	Fingerprint bundle.Fingerprint `json:"ofFingerprint"`
-	Beside      bool               `json:"beside"` // both are read
+	Beside      bool               `json:"beside"`          // both are read
+	Lacks       int                `json:"lacks,omitempty"` // images of the damaged bundle that it goes without
 }
 
 // Run reads the manifests of a bundle and counts what they reach.
@@ -72,7 +73,7 @@ func Run(ctx context.Context, r *bundle.Reader) (*Report, error) {
 	}
 	rep := &Report{Bundle: r.ID(), Created: r.Created(), Sequence: r.Sequence(), Fingerprint: r.Fingerprint(), Signed: r.Signed(), NotEncrypted: r.Plain()}
 	if s, ok := r.Supplement(); ok {
-		rep.Supplement = &Supplement{s.Bundle, s.Of, s.OfSeal, s.Beside}
+		rep.Supplement = &Supplement{s.Bundle, s.Of, s.OfSeal, s.Beside, r.Lacks()}
 	}
 	if s := r.Stream(); s != (bundle.Stream{}) {
 		rep.Stream = &s

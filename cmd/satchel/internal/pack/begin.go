@@ -86,7 +86,10 @@ func (p *packing) others() {
 func (p *packing) goOn(ctx context.Context, w *bundle.Writer) error {
 	p.w = w
 	p.UseBaseline(w.Baseline())
-	p.useKept(w.Supplement())
+	if s := w.Supplement(); s != nil {
+		p.useKept(s)
+		p.parityBegunWith(s.Parity)
+	}
 	if n := len(w.Drives()); n > 1 {
 		p.Info("resuming bundle %s on %d drives, content pinned on %s", w.ID(), n, text.Minute(w.Begun()))
 		p.sayNoWholeDrive(n)

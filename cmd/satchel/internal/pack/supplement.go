@@ -50,6 +50,14 @@ func (p *packing) useKept(s *bundle.Supplement) {
 	}
 }
 
+// parityBegunWith takes the parity that a supplement was begun with where this run names none.
+func (p *packing) parityBegunWith(ratio bundle.ParityRatio) {
+	if p.opts.Job.Parity.Parity == 0 && ratio.Parity > 0 {
+		p.opts.Job.Parity = ratio
+		p.Info("the supplement gets parity %s, which it was begun with (--restart begins one without)", ratio)
+	}
+}
+
 // prepareSupplement takes what the damaged bundle was to carry, as it was pinned then, and asks for
 // what is lost of it.
 func (p *packing) prepareSupplement(ctx context.Context) error {
@@ -98,6 +106,7 @@ func (p *packing) supplementAgain(ctx context.Context, done bundle.SealedError) 
 		return nil, err
 	}
 	p.Gaps = noted
+	p.parityBegunWith(done.Parity)
 	p.dropBuilt(done.Bundle) // a kill may have come before
 	p.Info("%s already holds the supplement %s of bundle %s, packed on %s", done.Dir, done.Bundle, p.opts.Supplement.Bundle, text.Minute(done.Created))
 	if err := p.holdBundle(done); err != nil {

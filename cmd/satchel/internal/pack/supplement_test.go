@@ -73,13 +73,18 @@ func TestSupplement(t *testing.T) {
 		return r.Header.Get("Range") != ""
 	}
 	var away *transport.RegistryError
-	if _, err := pack.Run(t.Context(), supplement(t, b, set, "more", lost)); !errors.As(err, &away) {
+	begun := supplement(t, b, set, "more", lost)
+	begun.Job.Parity = bundle.ParityRatio{Parity: 1, Data: 4}
+	if _, err := pack.Run(t.Context(), begun); !errors.As(err, &away) {
 		t.Fatalf("a broken connection: %v", err)
 	}
 	b.Proxy.Break, b.Proxy.Answer = nil, nil
 	done, err := pack.Run(t.Context(), supplement(t, b, set, "more", lost))
 	if err != nil || !strings.Contains(b.Log.String(), "resuming bundle "+done.Bundle) {
 		t.Fatalf("%v\n%s", err, b.Log)
+	}
+	if own, _, err := bundle.HasParity(done.Dir); !own || err != nil || !strings.Contains(b.Log.String(), "the supplement gets parity 1/4, which it was begun with") {
+		t.Errorf("resumed without --parity: %v, %v\n%s", own, err, b.Log)
 	}
 	if n := b.Proxy.BlobBytes(); n > 15<<20 {
 		t.Errorf("%d bytes were fetched", n)
@@ -125,21 +130,29 @@ func TestSupplementGaps(t *testing.T) {
 	for _, s := range segments { // of both layers
 		lost.Files = append(lost.Files, filepath.Base(s))
 	}
+	moved := false // the whole repository
 	b.Proxy.Answer = func(w http.ResponseWriter, r *http.Request) bool {
-		gone := strings.HasSuffix(r.URL.Path, layer.Digest.String())
+		gone := strings.HasSuffix(r.URL.Path, layer.Digest.String()) || moved && strings.Contains(r.URL.Path, "/team/app/")
 		if gone {
 			w.WriteHeader(http.StatusNotFound)
 		}
 		return gone
 	}
 	var missing *transport.MissingBlobError
-	if _, err := pack.Run(t.Context(), supplement(t, b, set, "more", lost)); !errors.As(err, &missing) || missing.Blob.Digest != layer.Digest {
+	if _, err := pack.Run(t.Context(), supplement(t, b, set, "more", lost)); !errors.As(err, &missing) || missing.Blob.Digest != layer.Digest || missing.Gone {
 		t.Errorf("without gaps: %v", err)
+	}
+	moved = true
+	if _, err := pack.Run(t.Context(), supplement(t, b, set, "more", lost)); !errors.As(err, &missing) || !missing.Gone || !strings.Contains(err.Error(), "neither this blob nor the image") {
+		t.Errorf("without the repository: %v", err)
 	}
 	o := supplement(t, b, set, "more", lost)
 	o.KeepGoing = true
 	done, err := pack.Run(t.Context(), o)
 	if err != nil || len(done.Gaps.Images) != 1 || done.Gaps.Images[0].Image.Source.Repository != "team/app" {
-		t.Errorf("with gaps: %+v, %v", done, err)
+		t.Fatalf("with gaps: %+v, %v", done, err)
+	}
+	if n := b.OpenAll(first.Dir, done.Dir).Lacks(); n != 1 {
+		t.Errorf("it lacks %d images", n)
 	}
 }

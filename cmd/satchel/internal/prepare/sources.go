@@ -176,7 +176,7 @@ func (s *Set) look(ctx context.Context, n oci.Node) error {
 			return ctx.Err()
 		}
 		if err == nil {
-			err = &transport.MissingBlobError{Repo: ref, Blob: n.Descriptor}
+			err = &transport.MissingBlobError{Repo: ref, Blob: n.Descriptor, Gone: s.imagesGone(ctx, repo, ref, n)}
 		}
 		errs = append(errs, err)
 	}
@@ -185,6 +185,21 @@ func (s *Set) look(ctx context.Context, n oci.Node) error {
 		return nil
 	}
 	return err
+}
+
+// imagesGone reports whether a repository has none of the images of a node any more: their manifests come from this host
+// then.
+func (s *Set) imagesGone(ctx context.Context, repo repository, ref oci.Ref, n oci.Node) bool {
+	for _, i := range n.Images {
+		img := s.Graph.Images[i]
+		if img.Source.Repo() != ref {
+			return false
+		}
+		if has, err := repo.Has(ctx, img.Root); has || err != nil {
+			return false
+		}
+	}
+	return len(n.Images) > 0
 }
 
 // decisive picks, of the answers of several repositories, an error that may pass:

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/opencontainers/go-digest"
 
@@ -15,15 +16,31 @@ import (
 	"github.com/satchel-airgap/satchel/transport"
 )
 
-// LostError says that a run has pushed all but what drives have that are not here.
+// LostError says that a run has pushed all but what drives have that are not here, or what a supplement goes without.
 type LostError struct {
 	Mirror string
 	Lost   gaps.List // at least one image
+	Gaps   bool      // the supplement goes without some of them
 }
 
 func (e *LostError) Error() string {
-	return fmt.Sprintf("%s of the bundle %s not in %s: without drive %s", text.Count(len(e.Lost.Images), "image", "images"),
-		map[bool]string{true: "is", false: "are"}[len(e.Lost.Images) == 1], e.Mirror, text.And(e.Lost.Lost))
+	var why []string
+	if len(e.Lost.Lost) > 0 {
+		why = append(why, "without drive "+text.And(e.Lost.Lost))
+	}
+	if e.Gaps {
+		why = append(why, "not all that the bundle lost is in its supplement")
+	}
+	return fmt.Sprintf("%s of the bundle %s not in %s: %s", text.Count(len(e.Lost.Images), "image", "images"),
+		map[bool]string{true: "is", false: "are"}[len(e.Lost.Images) == 1], e.Mirror, strings.Join(why, ", and "))
+}
+
+// Hint says what to do now.
+func (e *LostError) Hint() string {
+	if !e.Gaps {
+		return ""
+	}
+	return "have another supplement made when the sources have these images again, and unpack that one with the damaged bundle"
 }
 
 // withoutLost takes what needs a drive that nobody will bring out of what the mirror is to have.
@@ -44,6 +61,29 @@ func (u *unpacking) withoutLost(ctx context.Context, missing *transport.Missing)
 		u.Warn("not pushed: %s, because %s", g.Image.Describe(), g.Reason())
 	}
 	return u.findMissing(ctx)
+}
+
+// withoutSupplied notes the images that neither the damaged bundle nor its supplement has, and the mirror lacks too:
+// another bundle may have brought them.
+func (u *unpacking) withoutSupplied(ctx context.Context) error {
+	if u.r.Lacks() == 0 {
+		return nil
+	}
+	for _, g := range u.r.Inventory().Gaps {
+		root := g.Image.Root.Digest
+		if root == "" {
+			continue // the damaged bundle never had it
+		}
+		has, err := u.mirror.Has(ctx, u.Site.Mirror.Repo(g.Image).WithDigest(root))
+		if err != nil {
+			return err
+		}
+		if !has {
+			u.lost.Add(&g)
+			u.supplementGaps = true
+		}
+	}
+	return nil
 }
 
 // lostBlobs gives, of blobs that the mirror lacks, those whose drive nobody will bring, each with the reason.
@@ -86,7 +126,7 @@ func (u *unpacking) lacksDrives() error {
 	if u.Out != nil {
 		u.Info("the cluster's YAML is not written: the mirror does not have all images")
 	}
-	return &LostError{u.Site.Mirror.String(), u.lost}
+	return &LostError{u.Site.Mirror.String(), u.lost, u.supplementGaps}
 }
 
 // offering gives the catalogs among images that offer operators of which images are lost.

@@ -94,7 +94,7 @@ func (u *unpacking) reportTo(o Options, r *bundle.Reader) {
 // reportMirror adds what was found in the mirror, and what was done to it.
 func (u *unpacking) reportMirror(rep *Report) {
 	rep.Catalogs, rep.Moves = u.moving, u.tags
-	if u.found != nil && u.KeepGoing {
+	if u.found != nil && (u.KeepGoing || u.supplementGaps) {
 		rep.Lost = &u.lost
 	}
 	if u.found != nil {

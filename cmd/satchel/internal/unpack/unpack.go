@@ -73,6 +73,11 @@ func Render(ctx context.Context, r *bundle.Reader, client *transport.Client, o O
 	if err == nil && !o.Unasked {
 		err = u.complete(ctx)
 	}
+	if err == nil && !o.Unasked {
+		if err = u.withoutSupplied(ctx); err == nil {
+			err = u.lacksDrives()
+		}
+	}
 	if err == nil {
 		err = u.asNodes(ctx)
 	}
@@ -108,7 +113,8 @@ type unpacking struct {
 	away       string // the address that nodes pull from, if this host does not reach it
 	nodesPlain *bool  // whether the address that nodes pull from speaks plain HTTP; nil: not asked
 
-	lost gaps.List // images that need a drive which nobody brings
+	lost           gaps.List // images that need a drive which nobody brings, or that a supplement goes without
+	supplementGaps bool      // a supplement goes without some of them
 
 	found *transport.Missing // when the run began
 	all   bool               // all was looked at, and is there
@@ -293,6 +299,9 @@ func (u *unpacking) missing(ctx context.Context) (*transport.Missing, error) {
 	missing, err := u.findMissing(ctx)
 	if err == nil && u.KeepGoing {
 		missing, err = u.withoutLost(ctx, missing)
+	}
+	if err == nil {
+		err = u.withoutSupplied(ctx)
 	}
 	if err != nil {
 		return nil, err
