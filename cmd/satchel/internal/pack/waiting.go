@@ -83,7 +83,7 @@ func (p *packing) agree(ctx context.Context, e *WaitingError, question string) e
 }
 
 // clearForWaiting deletes the unfinished bundles that are in the places, those alone, where another one of the same job waits for its
-// next drive: the run goes on with that one. It reports whether it did.
+// next drive: the run resumes that one. It reports whether it did.
 func (p *packing) clearForWaiting(found []bundle.Abandoned) (bool, error) {
 	if !slices.ContainsFunc(found, func(b bundle.Abandoned) bool { return len(b.Dirs) > 0 }) {
 		return false, nil
@@ -97,7 +97,7 @@ func (p *packing) clearForWaiting(found []bundle.Abandoned) (bool, error) {
 	return false, nil
 }
 
-// mayRestart makes sure that no bundle with finished drives is given up unasked of which nothing is here.
+// mayRestart makes sure that nobody loses unasked a bundle with finished drives of which nothing is here.
 func (p *packing) mayRestart(ctx context.Context, found []bundle.Abandoned) error {
 	for _, b := range found {
 		p.given = append(p.given, b.Bundle)
