@@ -52,11 +52,23 @@ func (p *packing) beginNamed() error {
 		p.Warn("drive %s is finished, and is not begun again: it stays as it is. If it is lost, finish the bundle first; docs/drives.md says what brings its content then (A lost drive)", d.Label)
 	case d.Dir != "": // by an earlier run of the same command, or the drive came back
 		p.Info("drive %s is in %s, and goes on there: it is not begun again", d.Label, d.Dir)
+	case !p.hasPlace(): // what an earlier run of the same command wrote on the new drive is kept
 	default:
 		_, err := p.beginAgain(d)
 		return err
 	}
 	return nil
+}
+
+// hasPlace reports whether one of the directories that were named has no drive of the bundle, so that one can be begun there.
+func (p *packing) hasPlace() bool {
+	if p.slots == nil || p.slots.Staging {
+		return true
+	}
+	return slices.ContainsFunc(p.slots.Dirs, func(dir string) bool {
+		list, _, err := bundle.List(dir, "")
+		return err != nil || !slices.ContainsFunc(list, func(f bundle.Found) bool { return f.Bundle == p.w.ID() })
+	})
 }
 
 // beginAgain gives up a drive that was begun and cannot come back.

@@ -89,6 +89,14 @@ func TestBeginAgain(t *testing.T) {
 	if _, err := pack.Run(t.Context(), o); !errors.As(err, &wanted) || !strings.Contains(b.Log.String(), "-1 is finished, and is not begun again") {
 		t.Errorf("a finished drive: %v", err)
 	}
+	o.BeginAgain = wanted.Label
+	if err := os.CopyFS(slot, os.DirFS(dirs[0])); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := pack.Run(t.Context(), o); !errors.As(err, &wanted) || !wanted.Begun || strings.Contains(b.Log.String(), wanted.Label+" is begun again") {
+		t.Errorf("a finished drive is in the slot, and nothing else: what the other one has is kept: %v\n%s", err, b.Log)
+	}
+	leave()
 	o = options("slot")
 	o.NextDrive = func(_ context.Context, e *pack.NextDriveError) (string, error) {
 		if e.Begun {

@@ -13,24 +13,20 @@ func (p *packing) sizeBegunWith() error {
 		dirs = []string{p.opts.Dir}
 	}
 	size, staging, err := bundle.DriveSizeIn(dirs, p.opts.State, p.opts.Job)
-	if err != nil || size == 0 {
+	if err != nil || size == 0 || p.opts.Restart && !staging { // one that begins anew takes the drive as it is
 		return err
 	}
 	p.sized = true
 	p.opts.Drives.Size, p.opts.Drives.Staging = size, staging
-	p.Info("taking --drive-size %s, as the bundle that is here was begun with it", bundle.CompactSize(size))
+	p.Info("taking --drive-size %s, with which a bundle was begun there", bundle.CompactSize(size))
 	return nil
 }
 
 // sayDriveSize says that a bundle which was begun keeps its drives as they were planned then, where this run names another size.
 func (p *packing) sayDriveSize() {
 	begun, now := p.w.MostOnDrive(), p.opts.Drives.Size
-	if p.sized || now == 0 || now == begun {
+	if p.sized || now == 0 || now == begun || begun == 0 { // an earlier version noted none
 		return
 	}
-	with := ""
-	if begun > 0 {
-		with = ", with --drive-size " + bundle.CompactSize(begun)
-	}
-	p.Warn("--drive-size %s changes nothing of this bundle: what goes on which drive was decided when it was begun%s; --restart gives that up and begins another one", bundle.CompactSize(now), with)
+	p.Warn("--drive-size %s changes nothing of this bundle: what goes on which drive was decided when it was begun, with --drive-size %s; --restart gives that up and begins another one", bundle.CompactSize(now), bundle.CompactSize(begun))
 }

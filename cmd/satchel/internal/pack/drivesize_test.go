@@ -63,7 +63,7 @@ func TestForgottenDriveSize(t *testing.T) {
 	}
 	ballast(t, disk, 6<<20) // enough for each of the drives, and not for all
 	var space *bundle.SpaceError
-	if _, err := run(sized(0), "taking --drive-size 6MiB, as"); !errors.As(err, &space) || !space.Begun || space.Dir != dir {
+	if _, err := run(sized(0), "taking --drive-size 6MiB, with"); !errors.As(err, &space) || !space.Begun || space.Dir != dir {
 		t.Errorf("without room for the others: %v", err)
 	}
 	if err := os.Remove(filepath.Join(disk, "ballast")); err != nil {
@@ -188,6 +188,26 @@ func TestAcrossUnlikeDrives(t *testing.T) {
 	}
 	r, err := bundle.Verify(t.Context(), o.Dirs, bundle.VerifyOptions{Expect: done.Fingerprint})
 	if err != nil || r.Protection.Whole != 1 || len(r.Drives) != 3 {
+		t.Errorf("%+v, %v", r, err)
+	}
+}
+
+// TestRestartWithoutDriveSize: a bundle that begins anew on the root of a drive takes that drive as it is.
+func TestRestartWithoutDriveSize(t *testing.T) {
+	t.Parallel()
+	b, options := newSpread(t, 314)
+	o := options("slot")
+	tmpfs(t, o.Dir, "size=64m")
+	o.Drives.Size = 5 << 20
+	stopAt(t, b, o, filepath.Join(o.Dir, "satchel-*", "s-*"))
+	o = options("slot")
+	o.Dirs, o.Drives.Size, o.Restart = nil, 0, true
+	before := len(b.Log.String())
+	done, err := pack.Run(t.Context(), o)
+	if log := b.Log.String()[before:]; err != nil || strings.Contains(log, "--drive-size") || !strings.Contains(log, "deleted the unfinished bundle") {
+		t.Fatalf("%v\n%s", err, log)
+	}
+	if r, err := bundle.Verify(t.Context(), []string{done.Dir}, bundle.VerifyOptions{}); err != nil || len(r.Drives) > 1 {
 		t.Errorf("%+v, %v", r, err)
 	}
 }
