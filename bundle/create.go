@@ -88,8 +88,8 @@ func (j Job) begin(id string, inv *oci.Inventory) journal.Begin {
 	return journal.Begin{
 		Bundle: id, Created: time.Now().UTC().Truncate(time.Second), Config: j.Config, Recipients: j.recipients(),
 		SegmentSize: j.SegmentSize, Lanes: j.Lanes, Stream: j.Stream, Partial: j.Partial, Baseline: j.Baseline, Plain: j.Plain, Key: j.key.recipient,
-		KeyFiles: j.key.files, Inventory: *inv, Gaps: j.Gaps, File: j.file(), Supplements: j.Supplement.begin(j.Parity),
-		DriveSize: j.DriveSize, Staging: j.Staging,
+		KeyFiles: j.key.files, Inventory: *inv, Gaps: j.Gaps, File: j.file(), Supplements: j.Supplement.begin(),
+		DriveSize: j.DriveSize, Staging: j.Staging, Parity: journal.Ratio{Parity: j.Parity.Parity, Data: j.Parity.Data},
 	}
 }
 

@@ -11,6 +11,38 @@ import (
 // earlier version began it.
 func (w *Writer) MostOnDrive() int64 { return w.begin.DriveSize }
 
+// BegunParity is the parity that the bundle was begun with, the zero value for none, and whether that goes across its drives.
+func (w *Writer) BegunParity() (ratio ParityRatio, across bool) {
+	return ratioOf(w.begin), w.begin.Across
+}
+
+// UseParity has the writer count with other parity than that of its job.
+func (w *Writer) UseParity(ratio ParityRatio) { w.parity = ratio }
+
+func ratioOf(b journal.Begin) ParityRatio {
+	return ParityRatio{Parity: b.Parity.Parity, Data: b.Parity.Data}
+}
+
+// WasSlot reports whether drives of an unfinished bundle of the job's configuration were begun in dir as the root of a drive: what is
+// there when none is mounted is no staging disk.
+func WasSlot(dir, state string, job Job) (bool, error) {
+	abs, err := filepath.Abs(dir)
+	if err != nil {
+		return false, err
+	}
+	for _, st := range journals(state) {
+		if b := st.Begin; st.Sealed != nil || st.GivenUp || b.Staging || b.Count() < 2 || !job.continues(b) {
+			continue
+		}
+		for _, at := range st.Sessions {
+			if at.Dir == filepath.Join(abs, dirPrefix+st.Begin.Bundle) {
+				return true, nil
+			}
+		}
+	}
+	return false, nil
+}
+
 // DriveSizeIn finds the newest bundle on several drives of the job's configuration that was begun in one of the directories with a
 // size of drives, so that a run which names none takes that: the fields of [Job], 0 for no such bundle. A finished one counts on
 // a staging disk alone: anywhere else the next bundle may be one without a size.

@@ -28,7 +28,7 @@ type SealedError struct {
 	Begun       time.Time     // when its content was pinned
 	Across      bool          // it was begun for parity across its drives
 	DriveSize   int64         // that it was begun with, see [Job]
-	Parity      ParityRatio   // that a supplement was begun with
+	Parity      ParityRatio   // that it was begun with; the zero value for none
 	Inventory   oci.Inventory // what it carries; of bundles of earlier versions, perhaps images of their gaps too
 	Baseline    *Baseline     // what it does not carry of that; nil for nothing
 	Gaps        []byte        // what it goes without, see [Writer.SetGaps]
@@ -51,7 +51,8 @@ func sealedError(p location, body []byte, st *journal.State) error {
 	e := &SealedError{
 		Dir: p.dir, Bundle: p.id, Created: b.Created, Fingerprint: Fingerprint(fp), Stream: streamOf(b), Sequence: b.Sequence, Partial: b.Partial,
 		Verified: st.Verified != nil && st.Verified.Fingerprint == fp, Inventory: st.Begin.Inventory, Baseline: st.Begin.Baseline, Gaps: st.Gaps,
-		Interrupted: !finished(st), Begun: st.Begin.Created, Across: st.Begin.Across, DriveSize: st.Begin.DriveSize, Parity: begunParity(st.Begin.Supplements),
+		Interrupted: !finished(st), Begun: st.Begin.Created, Across: st.Begin.Across, DriveSize: st.Begin.DriveSize,
+		Parity: ratioOf(st.Begin),
 	}
 	if st.Sealed != nil && st.Sealed.Images != nil {
 		e.Inventory.Images = st.Sealed.Images

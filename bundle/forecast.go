@@ -164,7 +164,7 @@ func (j Job) standInBegin() (journal.Begin, error) {
 	}
 	return journal.Begin{
 		Bundle: "rehearsal2345677", Created: time.Unix(1<<30, 0).UTC(),
-		SegmentSize: j.SegmentSize, Lanes: j.Lanes, Stream: j.Stream, Partial: j.Partial, Baseline: j.Baseline, Plain: j.Plain, Key: key.recipient, KeyFiles: key.files, Supplements: j.Supplement.begin(j.Parity),
+		SegmentSize: j.SegmentSize, Lanes: j.Lanes, Stream: j.Stream, Partial: j.Partial, Baseline: j.Baseline, Plain: j.Plain, Key: key.recipient, KeyFiles: key.files, Supplements: j.Supplement.begin(),
 	}, nil
 }
 

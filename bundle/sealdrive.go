@@ -144,7 +144,7 @@ func (w *Writer) ReleaseDrive(number int) error {
 	if err := Release(dir); err != nil {
 		return t.named(err)
 	}
-	done := journal.DriveDone{Drive: number, SHA256: seal.Sum(t.files.withSecond[seal.DriveName])}
+	done := journal.DriveDone{Drive: number, SHA256: seal.Sum(t.files.withSecond[seal.DriveName]), Parity: w.parity.Parity > 0 && !w.begin.Across}
 	for _, f := range listFiles(t.files.signatures) {
 		done.Signatures = append(done.Signatures, journal.File(f))
 	}

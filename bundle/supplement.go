@@ -219,28 +219,12 @@ func (s *Supplement) Fits(j Job) error {
 }
 
 // begin is what stands in the journal's first record.
-func (s *Supplement) begin(ratio ParityRatio) *journal.Supplements {
+func (s *Supplement) begin() *journal.Supplements {
 	if s == nil {
 		return nil
 	}
 	of := s.of
-	if ratio.Parity > 0 {
-		of.Parity = ratio.String()
-	}
 	return &of
-}
-
-// begunParity is the parity that a supplement was begun with; the zero value for none, and in journals of earlier
-// versions.
-func begunParity(of *journal.Supplements) ParityRatio {
-	if of == nil || of.Parity == "" {
-		return ParityRatio{}
-	}
-	ratio, err := ParseParityRatio(of.Parity)
-	if err != nil {
-		return ParityRatio{} // as if none had been asked for
-	}
-	return ratio
 }
 
 // file is what stands in the journal's first record of the configuration alone.
@@ -257,7 +241,7 @@ func (w *Writer) Supplement() *Supplement {
 	if of == nil {
 		return nil
 	}
-	s := &Supplement{Bundle: of.Bundle, Fingerprint: Fingerprint(of.Fingerprint), Plain: w.begin.Plain, Parity: begunParity(of), of: *of, kept: map[digest.Digest]bool{}}
+	s := &Supplement{Bundle: of.Bundle, Fingerprint: Fingerprint(of.Fingerprint), Plain: w.begin.Plain, Parity: ratioOf(w.begin), of: *of, kept: map[digest.Digest]bool{}}
 	for _, b := range of.Blobs {
 		s.kept[b.Digest] = true
 	}

@@ -23,6 +23,7 @@ type DriveState struct {
 	Written  int64  // bytes of its segments
 	Begun    bool   // something of the bundle was written to it
 	Finished bool   // it may be away: nothing is written to it any more
+	Parity   bool   // it was finished with parity of its own
 }
 
 // Drives lists the drives of the bundle, the last one last.
@@ -34,6 +35,7 @@ func (w *Writer) Drives() (list []DriveState) {
 		if t.dir != nil {
 			d.Dir = t.path()
 		}
+		d.Parity = t.done != nil && t.done.Parity
 		d.Begun, d.Was = len(w.of(t)) > 0, w.sessions[t.number].Dir
 		if len(w.begin.Drives) > 0 {
 			d.Need = w.begin.Drives[i].Need

@@ -18,7 +18,7 @@ import (
 
 // version is the newest that is read and written; earlier ones are read too. Version 2 has
 // streams, version 3 several drives, version 4 supplements, the digest of the configuration alone,
-// the size that was named for drives, and when a bundle was sealed: one that needs none of that begins with version 2.
+// the size that was named for drives, the parity, and when a bundle was sealed: one that needs none of that begins with version 2.
 const (
 	version       = 4
 	versionDrives = 3
@@ -39,7 +39,7 @@ func (r Record) knownSince() int {
 // versionOf is the first version that knows all that a bundle begins with.
 func versionOf(b Begin) int {
 	switch {
-	case b.File != "" || b.Supplements != nil || b.DriveSize > 0:
+	case b.File != "" || b.Supplements != nil || b.DriveSize > 0 || b.Parity.Parity > 0:
 		return version
 	case len(b.Drives) > 0:
 		return versionDrives

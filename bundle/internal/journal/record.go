@@ -30,16 +30,22 @@ type Begin struct {
 	Across      bool              `json:"across,omitempty"`    // parity goes across the drives, at the end
 	DriveSize   int64             `json:"driveSize,omitempty"` // the most bytes that each drive gets; 0 where none was named, and in journals of earlier versions
 	Staging     bool              `json:"staging,omitempty"`   // each drive has a directory in the one that was named
+	Parity      Ratio             `json:"parity,omitzero"`     // that was named; zero for none, and in journals of earlier versions
 	File        digest.Digest     `json:"file,omitempty"`      // of the configuration alone, where Config is of more than that
 	Supplements *Supplements      `json:"supplements,omitempty"`
+}
+
+// Ratio is how many parity files there are for how many segments.
+type Ratio struct {
+	Parity int `json:"parity"`
+	Data   int `json:"data"`
 }
 
 // Supplements is the damaged bundle that a supplement belongs to, and what is whole of it.
 type Supplements struct {
 	index.Supplemented
-	Kept   []index.Segment `json:"kept,omitempty"`
-	Blobs  []index.Blob    `json:"blobs,omitempty"`  // in Kept, of which they count from 0
-	Parity string          `json:"parity,omitempty"` // M/N that the supplement was begun with
+	Kept  []index.Segment `json:"kept,omitempty"`
+	Blobs []index.Blob    `json:"blobs,omitempty"` // in Kept, of which they count from 0
 }
 
 // DrivePlan is what goes on one drive of several. Manifests go on the last one.
@@ -85,6 +91,7 @@ type DriveDone struct {
 	Drive      int    `json:"drive"`
 	SHA256     string `json:"sha256"` // of drive.json
 	Signatures []File `json:"signatures,omitempty"`
+	Parity     bool   `json:"parity,omitempty"` // it got parity of its own
 }
 
 // File is a small file that was written, by its SHA-256.

@@ -85,6 +85,9 @@ func (e *UncomparedError) Permanent() bool { return false }
 func (p *packing) again(ctx context.Context, done *bundle.SealedError) (*Result, error) {
 	all := append([]bundle.SealedError{*done}, done.Earlier...)
 	noted := make([]gaps.List, len(all))
+	if p.opts.BeginAgain != "" {
+		p.Warn("bundle %s is finished: no drive of it is begun again (--begin-again %s)", done.Bundle, p.opts.BeginAgain)
+	}
 	for i, b := range all {
 		var err error
 		if noted[i], err = recall(b.Gaps); err != nil {
@@ -141,6 +144,7 @@ func (p *packing) completed(ctx context.Context, b bundle.SealedError, noted gap
 	}
 	p.Info("resuming bundle %s in %s, content pinned on %s: it is sealed, and was not read back yet", b.Bundle, b.Dir, text.Minute(b.Begun))
 	p.Gaps = noted
+	p.parityOfSealed(b)
 	if err := p.release(ctx, b); err != nil {
 		return nil, err
 	}

@@ -90,6 +90,7 @@ func (p *packing) goOn(ctx context.Context, w *bundle.Writer) error {
 		p.useKept(s)
 		p.parityBegunWith(s.Parity)
 	}
+	sayParity := p.takeParity()
 	if n := len(w.Drives()); n > 1 {
 		p.Info("resuming bundle %s on %d drives, content pinned on %s", w.ID(), n, text.Minute(w.Begun()))
 		p.sayNoWholeDrive(n)
@@ -97,6 +98,7 @@ func (p *packing) goOn(ctx context.Context, w *bundle.Writer) error {
 		p.Info("resuming bundle %s in %s, content pinned on %s", w.ID(), w.Dir(), text.Minute(w.Begun()))
 	}
 	p.sayDriveSize()
+	sayParity()
 	here, err := p.here()
 	if err == nil {
 		err = p.checkAllHere(here)

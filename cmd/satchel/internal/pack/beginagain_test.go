@@ -13,6 +13,7 @@ import (
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/jobtest"
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/pack"
 	"github.com/satchel-airgap/satchel/oci"
+	"github.com/satchel-airgap/satchel/oci/proctest"
 )
 
 // TestBeginAgain begins no second bundle while one waits for its next drive, and loses a drive that was begun: another one takes its place, and what is finished stays. The lost one turns
@@ -46,6 +47,7 @@ func TestBeginAgain(t *testing.T) {
 	}
 	leave()
 	dirs := []string{finished}
+	addedParity(t, b, options, wanted)
 	besideWaiting(t, b, options, wanted.Label)
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
@@ -151,4 +153,79 @@ func besideWaiting(t *testing.T, b *jobtest.Bench, options func(dirs ...string) 
 	if log := b.Log.String(); !strings.Contains(log, "it was begun with segments of 1MiB") {
 		t.Errorf("the bundle that waits is not named:\n%s", log)
 	}
+}
+
+// addedParity asks for parity when a drive is finished without it: that is said, and its room is counted before the first byte.
+func addedParity(t *testing.T, b *jobtest.Bench, options func(dirs ...string) pack.Options, wanted *pack.NextDriveError) {
+	t.Helper()
+	o := options("slot")
+	o.Job.Parity = bundle.ParityRatio{Parity: 2, Data: 4}
+	ballast(t, o.Dir, wanted.Need+128<<10)
+	var space *bundle.SpaceError
+	var now *pack.NextDriveError
+	if _, err := pack.Run(t.Context(), o); !errors.As(err, &now) || !errors.As(err, &space) || now.Need <= wanted.Need {
+		t.Errorf("no room for parity: %v\n%s", err, b.Log)
+	}
+	first := strings.TrimSuffix(wanted.Label, "-2") + "-1"
+	if log := b.Log.String(); !strings.Contains(log, "finished without parity: "+first+"; add it") || !strings.Contains(log, "leave out --parity") {
+		t.Errorf("not said:\n%s", log)
+	}
+	if err := os.Remove(filepath.Join(o.Dir, "ballast")); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// emptied takes the drive of a bundle out of a slot.
+func emptied(slot string) error {
+	list, err := filepath.Glob(filepath.Join(slot, "satchel-*"))
+	for _, dir := range list {
+		err = errors.Join(err, os.RemoveAll(dir))
+	}
+	return err
+}
+
+// TestBegunElsewhere lets drives of other kinds take turns in a slot, and goes on without the place in which a drive was begun.
+func TestBegunElsewhere(t *testing.T) {
+	t.Parallel()
+	b, options := newSpread(t, 341)
+	o := options("slot")
+	slot, base, other := o.Dir, o.Dir+".base", options("other").Dir
+	tmpfs(t, base, "size=64m")
+	tmpfs(t, other, "size=64m")
+	for _, dir := range []string{"lower", "upper", "work"} {
+		if err := os.Mkdir(filepath.Join(base, dir), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if out, err := proctest.Command(t, "mount", "-t", "overlay", "-o", "lowerdir="+base+"/lower,upperdir="+base+"/upper,workdir="+base+"/work", "satchel-test", slot).CombinedOutput(); err != nil {
+		t.Skipf("mounting an overlay is not permitted here: %s", out)
+	}
+	errStop := errors.New("nobody is there any more")
+	o.NextDrive = func(_ context.Context, e *pack.NextDriveError) (string, error) {
+		switch e.Label[len(e.Label)-2:] {
+		case "-2":
+			release(t, "umount", slot)
+			tmpfs(t, slot, "size=64m")
+		case "-4": // the last one
+			return "", errStop
+		}
+		return e.Dir, emptied(slot)
+	}
+	if _, err := pack.Run(t.Context(), o); !errors.Is(err, errStop) {
+		t.Fatalf("a tmpfs after another kind of drive: %v\n%s", err, b.Log)
+	}
+	stopAt(t, b, options("other"), filepath.Join(other, "satchel-*", "s-*"))
+	var wanted *pack.NextDriveError
+	if err := emptied(slot); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := pack.Run(t.Context(), options("slot")); !errors.As(err, &wanted) || !strings.Contains(err.Error(), "it was begun in "+other) || !strings.Contains(wanted.Hint(), "is in "+other+" now: name that directory too") {
+		t.Errorf("drive 4 was begun elsewhere: %v", err)
+	}
+	release(t, "umount", slot)
+	var mount *bundle.MountError
+	if _, err := pack.Run(t.Context(), options("slot")); !errors.As(err, &mount) || mount.Dir != slot {
+		t.Errorf("nothing is mounted in the slot: %v", err)
+	}
+	release(t, "mount", "-t", "tmpfs", "satchel-test", slot) // which the cleanup unmounts
 }

@@ -119,6 +119,7 @@ func (p *packing) stillFits(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	p.rest = f
 	return p.roomLeft(f, here)
 }
 

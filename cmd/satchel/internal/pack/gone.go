@@ -49,6 +49,14 @@ func (e *GoneError) Hint() string {
 // Permanent is false: it may come back.
 func (e *GoneError) Permanent() bool { return false }
 
+// pulled names the drive to which parity could not be added; that its directory is gone says what to do.
+func pulled(label, dir string, err error) error {
+	if errors.As(err, new(*bundle.NoBundleError)) {
+		return &GoneError{Label: label, Dir: dir}
+	}
+	return fmt.Errorf("drive %s: %w", label, err)
+}
+
 // notStaged says what is wrong where a drive cannot be written in its directory on a staging disk.
 func (p *packing) notStaged(d bundle.DriveState, dir string, why error) error {
 	if wrong, ok := errors.AsType[*bundle.WrongDriveError](why); ok {

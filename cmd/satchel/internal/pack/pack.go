@@ -124,6 +124,8 @@ type packing struct {
 	on   bundle.Mount // where the directory was at the start
 
 	sized bool              // this run names no size of drives, and takes the one that the bundle was begun with
+	rest  bundle.Forecast   // what was still to be written when the run took the bundle over
+	added bool              // that has other parity than was counted when the bundle was begun
 	slots *slots            // nil for a bundle of one drive
 	left  map[string]string // the label of the drive that was finished last in a place
 	given []string          // IDs of the unfinished bundles that a restart gives up

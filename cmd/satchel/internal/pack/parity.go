@@ -3,11 +3,69 @@ package pack
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/satchel-airgap/satchel/bundle"
 	"github.com/satchel-airgap/satchel/oci/text"
 )
+
+// takeParity takes the parity that the bundle was begun with where this run names none and drives have it already. It gives what says
+// so, and what is different otherwise.
+func (p *packing) takeParity() (say func()) {
+	begun, across := p.w.BegunParity()
+	now, several := p.opts.Job.Parity, len(p.w.Drives()) > 1
+	p.added = now.Parity > 0 && now != begun
+	p.w.UseParity(now) // a supplement may have taken it
+	switch {
+	case now.Parity == 0 && begun.Parity > 0 && several && !across:
+		p.opts.Job.Parity = begun
+		p.w.UseParity(begun)
+		return func() { p.Info("taking --parity %s, as the bundle was begun with it", begun) }
+	case now.Parity == 0 && begun.Parity > 0:
+		return func() { p.sayLeftOut(begun) }
+	case p.added && several:
+		return p.sayAdded
+	}
+	return func() {}
+}
+
+// sayLeftOut says that a bundle gets no parity although it was begun with it.
+func (p *packing) sayLeftOut(begun bundle.ParityRatio) {
+	p.Warn("the bundle was begun with --parity %s, which this run leaves out: it will have no parity. Stop and give it again, or add it to the finished bundle: satchel parity --parity %s", begun, begun)
+}
+
+// sayAdded names the drives that were finished without the parity which this run asks for, and says that it takes more room.
+func (p *packing) sayAdded() {
+	if p.w.Across() {
+		return
+	}
+	ratio := p.opts.Job.Parity
+	p.Warn("the bundle was not begun with --parity %s: each drive that is not finished takes more room than was planned for it; where one has too little, leave out --parity", ratio)
+	var without []string
+	for _, d := range p.w.Drives() {
+		if d.Finished && !d.Parity {
+			without = append(without, d.Label)
+		}
+	}
+	if len(without) > 0 {
+		p.Warn("finished without parity: %s; add it to each of them: satchel parity --parity %s DIR", text.And(without), ratio)
+	}
+}
+
+// parityOfSealed is [packing.takeParity] for a bundle that was sealed, and not finished with its parity.
+func (p *packing) parityOfSealed(b bundle.SealedError) {
+	dirs, away, err := p.drivesOf(b)
+	if p.opts.Job.Parity.Parity > 0 || b.Parity.Parity == 0 || err != nil {
+		return
+	}
+	if b.Across || len(dirs)+len(away) < 2 {
+		p.sayLeftOut(b.Parity)
+		return
+	}
+	p.opts.Job.Parity = b.Parity
+	p.Info("taking --parity %s, as the bundle was begun with it", b.Parity)
+}
 
 // parityOf finds out which parity a finished bundle gets: what any of its drives has, else what it
 // was begun for, else what all drives that are mounted now make possible.
@@ -83,6 +141,9 @@ func (p *packing) addParity(ctx context.Context, dir string, fp bundle.Fingerpri
 	bar := p.Progress("parity", 0, plan.Work)
 	done, err := bundle.AddParity(ctx, dir, want, job.Parity, job.Version, bar.Add)
 	bar.End()
+	if space, ok := errors.AsType[*bundle.SpaceError](err); ok {
+		space.Begun = true // the segments were written
+	}
 	if err != nil {
 		return fmt.Errorf("add parity: %w", err)
 	}

@@ -39,6 +39,11 @@ func (p *packing) findSlots(ctx context.Context) (err error) {
 		}
 	}
 	p.slots.Places, err = places.Find(dirs, p.opts.Drives)
+	if err == nil && p.slots.Staging {
+		if was, err := bundle.WasSlot(dirs[0], p.opts.State, p.opts.Job); err != nil || was {
+			return cmp.Or(err, p.slots.on[dirs[0]].Empty())
+		}
+	}
 	p.opts.Job.Mounted = p.slots.Mounted
 	p.opts.Job.DriveSize, p.opts.Job.Staging = p.opts.Drives.Size, p.slots.Staging
 	return err
@@ -105,11 +110,15 @@ type NextDriveError struct {
 	Of       int    // how many drives the bundle has
 	Finished string // the label of the drive that may leave for it; "" for none
 	Why      error  // what is wrong with the drive that is there; may be nil
+	Was      string // the other directory in which it was begun; "" for none
+	Found    bool   // it is there now
 }
 
 func (e *NextDriveError) Error() string {
 	s := fmt.Sprintf("drive %s is wanted in %s", e.Label, e.Dir)
 	switch {
+	case e.isOther() && e.Was != "":
+		return fmt.Sprintf("%v; it was begun in %s", e.Why, e.Was)
 	case e.isOther():
 		return e.Why.Error() // which says it too
 	case e.Why != nil:
@@ -142,6 +151,9 @@ func (e *NextDriveError) Hint() string {
 	s := ""
 	if e.Finished != "" {
 		s = fmt.Sprintf("unmount drive %s and remove it, ", e.Finished)
+	}
+	if e.Found {
+		return fmt.Sprintf("drive %s is in %s now: name that directory too, and run the command again; it resumes there", e.Label, e.Was)
 	}
 	if e.Begun {
 		return s + fmt.Sprintf("mount drive %s at %s and run the same command again; it resumes there. If that drive cannot come back, mount a new one with %s free: all that the others have stays", e.Label, e.Dir, bundle.FormatSize(e.Need))
@@ -185,7 +197,8 @@ func (p *packing) insert(ctx context.Context, d bundle.DriveState) error {
 		if p.left[dir] != "" && !asked {
 			why = nil // it is the one that was just finished
 		}
-		wanted := &NextDriveError{Label: d.Label, Dir: dir, Need: d.Need, Begun: d.Begun, Of: len(p.w.Drives()), Finished: p.left[dir], Why: why}
+		wanted := &NextDriveError{Label: d.Label, Dir: dir, Need: max(d.Need, p.needOf(d, usualCluster)), Begun: d.Begun, Of: len(p.w.Drives()), Finished: p.left[dir], Why: why}
+		wanted.beganIn(d)
 		if wrong, ok := errors.AsType[*bundle.WrongDriveError](why); ok && wrong.Finished && wrong.LeftOver == "" {
 			wanted.Finished = wrong.Have
 		}
@@ -200,6 +213,10 @@ func (p *packing) insert(ctx context.Context, d bundle.DriveState) error {
 		if err != nil {
 			return err
 		}
+		if _, absent := os.Stat(now); absent != nil { // it was mistyped: the place stays what it was
+			why = p.attach(ctx, d, now)
+			continue
+		}
 		if now != dir {
 			p.slots.Dirs[slices.Index(p.slots.Dirs, dir)] = now
 			p.left[now] = p.left[dir]
@@ -208,6 +225,20 @@ func (p *packing) insert(ctx context.Context, d bundle.DriveState) error {
 		why = p.attach(ctx, d, dir)
 	}
 	return nil
+}
+
+// beganIn notes where a drive was begun, if that is not where it is wanted.
+func (e *NextDriveError) beganIn(d bundle.DriveState) {
+	abs, err := filepath.Abs(e.Dir)
+	was := d.Was
+	if strings.HasPrefix(filepath.Base(was), "satchel-") {
+		was = filepath.Dir(was)
+	}
+	if err != nil || !d.Begun || was == "" || was == abs {
+		return
+	}
+	_, err = os.Stat(filepath.Join(d.Was, "drive.json"))
+	e.Was, e.Found = was, err == nil
 }
 
 // isWrong reports whether an error says that another drive must be put in.
@@ -233,7 +264,7 @@ func (p *packing) attach(ctx context.Context, d bundle.DriveState, dir string) e
 	if err != nil {
 		return err
 	}
-	need := d.Need - d.Written
+	need := p.needOf(d, room.Cluster)
 	if e := (&bundle.SpaceError{Dir: dir, Need: need, Free: room.Free, Cluster: room.Cluster, Begun: d.Begun}); !room.Unknown && !d.Begun && room.Free < need && !p.opts.NoSpaceCheck {
 		return e
 	}
@@ -252,6 +283,18 @@ func (p *packing) attach(ctx context.Context, d bundle.DriveState, dir string) e
 	return nil
 }
 
+// usualCluster is taken where no drive is there to be asked.
+const usualCluster = 4096
+
+// needOf is the bytes that must be free on a drive for the rest of it; with parity that was not counted when the bundle was begun.
+func (p *packing) needOf(d bundle.DriveState, cluster int64) int64 {
+	need := d.Need - d.Written
+	if p.added && !d.Finished {
+		need = max(need, p.rest.On(d.Number).OnDrive(max(cluster, 1)))
+	}
+	return need
+}
+
 // lookAt finds out whether a drive is mounted in a place that had one.
 func (p *packing) lookAt(dir string) error {
 	m, err := bundle.CheckMount(dir, p.opts.State)
@@ -267,7 +310,11 @@ func (p *packing) lookAt(dir string) error {
 		unmounted = unmounted || gone
 	}
 	was, known := p.slots.on[dir]
-	if !m.Removable() && (was.Removable() || !known && p.removable()) || unmounted {
+	mounted, err := bundle.IsRoot(dir) // a tmpfs that somebody has mounted there
+	if err != nil {
+		return err
+	}
+	if !m.Removable() && !mounted && (was.Removable() || !known && p.removable()) || unmounted {
 		return m.Empty()
 	}
 	p.slots.on[dir] = m
@@ -410,7 +457,7 @@ func (p *packing) finishDrive(ctx context.Context, k int) error {
 	across := p.w.Across()
 	if !across {
 		if err := p.addParity(ctx, dir, ""); err != nil {
-			return err
+			return pulled(label, dir, err)
 		}
 	}
 	if err := p.w.ReleaseDrive(k); err != nil {
