@@ -186,7 +186,7 @@ func LostOf(r *Report) Lost {
 	for _, m := range r.Remedies {
 		_, listed := seal.ParseSegment(m.File)
 		listed = (listed || isIndex(m.File)) && !extra[m.File]
-		if listed && (m.Lost != "" || m.Open() && len(r.Drives) > 1) { // of several, those that are not here are taken for lost
+		if listed && r.takenForLost(m) {
 			l.Files = append(l.Files, m.File)
 		}
 	}
@@ -209,12 +209,21 @@ func LostOf(r *Report) Lost {
 	}
 	for _, d := range drives {
 		if slices.ContainsFunc(d.Remedies, func(m Remedy) bool {
-			return opens(m.File) && (m.Lost != "" && !m.Extra || m.Open() && len(r.Drives) > 1)
+			return opens(m.File) && r.takenForLost(m)
 		}) {
 			l.Drives = append(l.Drives, d.Number)
 		}
 	}
 	return l.sorted()
+}
+
+// takenForLost reports whether a file cannot be rebuilt. Of several drives that were looked at, those that are not here are
+// taken for lost; those that were copied badly can be copied again.
+func (r *Report) takenForLost(m Remedy) bool {
+	again := slices.ContainsFunc(r.Drives, func(d DriveReport) bool {
+		return copiedBadly(d.Err) && slices.ContainsFunc(m.Away, func(l DriveLabel) bool { return l.Number == d.Number })
+	})
+	return m.Lost != "" && !m.Extra || m.Open() && len(r.Drives) > 1 && !again
 }
 
 // opens reports whether nothing is read from a drive where a file and its second copy are lost: what names its small

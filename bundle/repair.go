@@ -28,14 +28,16 @@ type Repair struct {
 	Done        bool     // [RepairSet.InPlace] did what can be done, and all was read again
 	Unfinished  error    // where nothing is damaged: a rekey, a signing or an adding of parity that was interrupted
 
-	d *diagnosis
+	d      *diagnosis
+	beside []string // directories of the other drives that were named
 }
 
 // RepairError says that not all of a bundle could be made what it was.
 type RepairError struct {
-	Dir   string
-	Files []string // that are damaged still, and cannot be rebuilt
-	Extra []string // that are not of the bundle
+	Dir    string
+	Beside []string // directories of the other drives that were named
+	Files  []string // that are damaged still, and cannot be rebuilt
+	Extra  []string // that are not of the bundle
 
 	Open []string     // that are damaged still, and of which only drives that are not here show whether they can be rebuilt
 	Away []DriveLabel // those drives
@@ -130,7 +132,11 @@ func (r *Repair) Close() error { return r.d.dir.Close() }
 
 // lost gives the error of files that stay damaged, nil if there are none.
 func (r *Repair) lost(dir string) error {
-	return LostError(dir, r.Remedies)
+	err := LostError(dir, r.Remedies)
+	if e, ok := errors.AsType[*RepairError](err); ok {
+		e.Beside = r.beside
+	}
+	return err
 }
 
 // LostError is the error of files that cannot be rebuilt, nil if all can.

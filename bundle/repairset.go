@@ -98,6 +98,13 @@ func (all *drivesDiagnosis) set(names []DriveLabel, unfinished, broken map[int]e
 			s.Lost = append(s.Lost, LostDrive{names[number-1], all.why[number], cmp.Or(broken[number], broken[0])})
 		}
 	}
+	for _, r := range s.Drives {
+		for _, other := range s.Drives {
+			if other != r {
+				r.beside = append(r.beside, other.Dir)
+			}
+		}
+	}
 	if len(s.Drives) > 0 {
 		s.Bundle = s.Drives[0].Bundle
 	}
@@ -285,8 +292,20 @@ func (r *Repair) named(err error) error {
 	return fmt.Errorf("%s: %w", r.Drive, err)
 }
 
+// onlyAway reports whether drives are not here, and of none that is here the seals are lost.
+func (s *RepairSet) onlyAway() bool {
+	return len(s.Lost) > 0 && !slices.ContainsFunc(s.Lost, func(d LostDrive) bool { return d.Err != nil })
+}
+
+func (s *RepairSet) lostLabels() (list []DriveLabel) {
+	for _, d := range s.Lost {
+		list = append(list, d.DriveLabel)
+	}
+	return list
+}
+
 // Target is the drive that is written into another directory: the one that is not here, or else the only
-// one that is damaged, or the only one there is. Errors: *[TargetError]; *[RefusedError] where nothing is to be done.
+// one that is damaged, or the only one there is. Errors: *[TargetError]; *[AwayError] where nothing is damaged that is here; *[RefusedError] where nothing is to be done.
 func (s *RepairSet) Target() (*Repair, error) {
 	if len(s.Away) > 0 {
 		return s.Away[0], nil
@@ -301,6 +320,8 @@ func (s *RepairSet) Target() (*Repair, error) {
 	switch {
 	case len(s.Drives) == 1 && len(s.Lost) == 0, len(s.Drives) == 1 && s.Drives[0].Drive.Of > 0:
 		return s.Drives[0], nil
+	case len(damaged) == 0 && s.onlyAway():
+		return nil, &AwayError{Drives: s.lostLabels(), Why: "it cannot be made anew: " + s.Lost[0].Why}
 	case len(s.Lost) > 0 && len(damaged) != 1:
 		return nil, &TargetError{Bundle: s.Bundle, Why: s.Lost[0].String() + " cannot be made anew: " + s.Lost[0].Why, hint: "take another copy of that drive, or pack again"}
 	case len(damaged) == 0:

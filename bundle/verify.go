@@ -84,9 +84,9 @@ func (o *opened) verify(ctx context.Context, opts VerifyOptions) (r *Report, fou
 	return r, found, nil
 }
 
-// unread reports whether a drive is here of which the seals cannot be read.
+// unread reports whether a drive is here of which the seals are lost. One that was copied badly can be copied again.
 func (o *opened) unread(number int) bool {
-	return slices.ContainsFunc(o.broken, func(b DriveReport) bool { return b.Number == number || b.Number == 0 })
+	return slices.ContainsFunc(o.broken, func(b DriveReport) bool { return (b.Number == number || b.Number == 0) && !copiedBadly(b.Err) })
 }
 
 // judge takes in what can be done about the faults, and what is known of drives that were not looked at. The error is that

@@ -202,7 +202,7 @@ func contentFlags(err error) string {
 		}
 	case *bundle.RepairError:
 		if len(e.Open) > 0 {
-			return "satchel repair " + damagedDir(&bundle.DamageError{Dir: e.Dir}) + strings.Repeat(" DIR", len(e.Away))
+			return "satchel repair " + shellWords(append([]string{e.Dir}, e.Beside...)) + strings.Repeat(" DIR", len(e.Away))
 		}
 	case *bundle.RefusedDamageError:
 		if damage, ok := errors.AsType[*bundle.DamageError](e.Err); ok && allWhole(e.Err) {
