@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/satchel-airgap/satchel/bundle/internal/keys"
@@ -53,6 +54,16 @@ func TestSpaceRounded(t *testing.T) {
 	} {
 		if got := (&SpaceError{Dir: "/d", Free: c.free, Need: c.need}).Error(); got != c.want {
 			t.Error(got)
+		}
+	}
+}
+
+// TestMoreFaults: of many faults some are named, and the rest are counted.
+func TestMoreFaults(t *testing.T) {
+	t.Parallel()
+	for n, want := range map[int]string{3: "a is lost, a is lost", 4: "a is lost, and 1 more fault", 5: "a is lost, and 2 more faults"} {
+		if got := (&DamageError{Dir: "/d", Faults: slices.Repeat([]Fault{{"a", "is lost"}}, n)}).Error(); !strings.HasSuffix(got, want) {
+			t.Errorf("%d: %s", n, got)
 		}
 	}
 }

@@ -86,7 +86,7 @@ func TestLostOnTerminal(t *testing.T) {
 	code, said := s.typed([]string{"2\n"}, args...)
 	want(t, "a drive that will not come", code, exitGaps, said, "drive 2 of 3 (", "is not here. What now? (1: wait for it, 2: ", "not pushed: ", "1 image of the bundle is not in")
 	code, said = s.run("inspect", "--passphrase-file", s.passphrase, "--gaps", listed, s.drive(3), s.drive(1))
-	want(t, "inspect", code, exitGaps, said, "not here     drive 2, ", "NOT WHOLE    ", "listed in "+listed)
+	want(t, "inspect", code, exitGaps, said, "not here     drive 2, ", "NOT WHOLE    ", "listed in "+listed, "hint: have the packing host make a supplement of what is lost")
 	if pushed, err := os.ReadFile(lost); err != nil || !bytes.Equal(pushed, readFile(t, listed)) {
 		t.Errorf("unpack lists %s, %v", pushed, err)
 	}
