@@ -109,7 +109,10 @@ func (d *diagnosis) readSmall() {
 		}
 	}
 	if d.byFiles {
-		const from = "the files that it names, as SHA256SUMS has it"
+		from := "the files that it names, as SHA256SUMS has it"
+		if d.unversioned {
+			from = FromNames
+		}
 		d.origin[seal.ExtrasName], d.origin[seal.CopyDir+"/"+seal.ExtrasName] = from, from
 	}
 	bound := append(d.driveSignatures(), d.extras.Files...)

@@ -30,6 +30,8 @@ type driveDir struct {
 	adding  []string     // files of an interrupted [AddParity]
 	parity  *seal.Parity // nil where there is none, or none that can be read
 
+	unversioned bool // extras.json is without the version that wrote it, which is lost
+
 	parityAnew []byte // parity.json as it must be, where it is lost with its second copy
 
 	signatures []signature       // that are right

@@ -424,8 +424,8 @@ func TestRepairBothLost(t *testing.T) {
 		if l := LostOf(rep); !slices.Equal(l.Drives, c.lost) || len(l.Files) > 0 {
 			t.Errorf("%+v: lost %+v", c, l)
 		}
-		_, err = s.repair(t, "", Wanted{Expect: s.finger})
-		if (err == nil) != (c.lost == nil) {
+		r, err := s.repair(t, "", Wanted{Expect: s.finger})
+		if (err == nil) != (c.lost == nil) || err == nil && (r.Remedy(seal.ExtrasName).From == FromNames) != c.anew {
 			t.Errorf("%+v: %v", c, err)
 		}
 		if c.lost == nil && !c.anew {

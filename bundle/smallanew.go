@@ -9,12 +9,15 @@ import (
 	"github.com/satchel-airgap/satchel/bundle/internal/seal"
 )
 
+// FromNames is what extras.json is rebuilt from where all is known of it but the version that wrote it: that is left out.
+const FromNames = "the files that it names, without the version that wrote it"
+
 // extrasOfSums makes extras.json of the files that SHA256SUMS names, where it is lost with its second copy: byte for byte
-// the one that SHA256SUMS has, or, where the version is lost that wrote it, one without a version.
-func (s *seals) extrasOfSums() (body []byte, ok bool) {
+// the one that SHA256SUMS has, or, where the version is lost that wrote it, one without a version, which is not exact.
+func (s *seals) extrasOfSums() (body []byte, exact, ok bool) {
 	found, err := s.dir.ReadFile(seal.SumsName, seal.MaxSize)
 	if err != nil {
-		return nil, false
+		return nil, false, false
 	}
 	found = unixLines(found)
 	sums := map[string]string{}
@@ -24,21 +27,21 @@ func (s *seals) extrasOfSums() (body []byte, ok bool) {
 	}
 	extras, all, ok := s.extrasNamed(sums)
 	if !ok {
-		return nil, false
+		return nil, false, false
 	}
 	for _, version := range []string{s.bundle.PackedBy, ""} {
 		extras.Needs = seal.Uses(version, all.added()...)
 		if body, err = extras.Marshal(); err != nil || seal.Sum(body) == sums[seal.ExtrasName] {
-			return body, err == nil
+			return body, true, err == nil
 		}
 	}
 	if len(all.others) > 0 {
-		return nil, false // other drives say what it was, byte for byte
+		return nil, false, false // other drives say what it was, byte for byte
 	}
 	now := *s.driveDir
 	now.extras = extras
 	all, _ = now.smallFiles() // what it lacks is not in SHA256SUMS
-	return body, string(found) == string(sumsByNames(all, extras.Files, seal.File{Name: seal.ExtrasName, SHA256: sums[seal.ExtrasName]}, sums[seal.ReadmeName]))
+	return body, false, string(found) == string(sumsByNames(all, extras.Files, seal.File{Name: seal.ExtrasName, SHA256: sums[seal.ExtrasName]}, sums[seal.ReadmeName]))
 }
 
 // extrasNamed is an extras.json of the files that SHA256SUMS names and the seals do not, all of which must be as it says.
@@ -74,8 +77,8 @@ func (s *seals) extrasNamed(sums map[string]string) (extras seal.Extras, all sma
 
 // takeExtrasOfSums takes the extras.json that SHA256SUMS has, if the files that are there give it.
 func (s *seals) takeExtrasOfSums() (err error) {
-	if body, ok := s.extrasOfSums(); ok {
-		s.bodies[seal.ExtrasName], s.byFiles = body, true
+	if body, exact, ok := s.extrasOfSums(); ok {
+		s.bodies[seal.ExtrasName], s.byFiles, s.unversioned = body, true, !exact
 		s.extras, err = seal.ParseExtras(body)
 	}
 	return err

@@ -569,6 +569,11 @@ func (p *printer) done(list []remedyReport, of string) {
 	}
 }
 
+// unversioned reports whether a file was made anew that is not byte for byte what it was.
+func (rep *repairReport) unversioned() bool {
+	return slices.ContainsFunc(rep.Remedies, func(m remedyReport) bool { return m.From == bundle.FromNames })
+}
+
 func printRepair(w io.Writer, r *repairReport) error {
 	p := &printer{w: w}
 	p.printf("bundle       %s\n", r.Bundle)
@@ -617,6 +622,8 @@ func printRepair(w io.Writer, r *repairReport) error {
 		p.printf("written to   %s\n", text.Printable(r.To))
 	}
 	switch {
+	case (r.Whole || r.wholeHere) && r.unversioned():
+		p.printf("all is whole; extras.json and SHA256SUMS are without the version of satchel that wrote them\n")
 	case r.Rebuilt != nil && r.Rebuilt.OK:
 		p.printf("every byte of it is as it was written\n")
 	case r.Whole:

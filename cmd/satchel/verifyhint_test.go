@@ -42,3 +42,14 @@ func TestLightFaultBesideOthers(t *testing.T) {
 		}
 	}
 }
+
+// TestUnversioned: a file that was made anew and is not byte for byte what it was is not called so.
+func TestUnversioned(t *testing.T) {
+	t.Parallel()
+	for from, want := range map[string]bool{"its second copy": true, bundle.FromNames: false} {
+		var b strings.Builder
+		if err := printRepair(&b, &repairReport{Repaired: true, Whole: true, Remedies: []remedyReport{{File: "extras.json", From: from}}}); err != nil || strings.Contains(b.String(), "every byte is") != want {
+			t.Errorf("%s: %v, %s", from, err, b.String())
+		}
+	}
+}
