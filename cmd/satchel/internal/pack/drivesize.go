@@ -13,7 +13,7 @@ func (p *packing) sizeBegunWith() error {
 		dirs = []string{p.opts.Dir}
 	}
 	size, staging, err := bundle.DriveSizeIn(dirs, p.opts.State, p.opts.Job)
-	if err != nil || size == 0 || p.opts.Restart && !staging { // one that begins anew takes the drive as it is
+	if err != nil || size == 0 || p.opts.Restart && !staging { // one that is begun again takes the drive as it is
 		return err
 	}
 	p.sized = true
