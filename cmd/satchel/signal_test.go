@@ -51,7 +51,7 @@ func TestSecondInterrupt(t *testing.T) {
 		lines := bufio.NewScanner(out)
 		for _, want := range []string{"ready", "asked"} {
 			if !lines.Scan() || lines.Text() != want {
-				t.Fatalf("got %q, want %q", lines.Text(), want)
+				t.Fatalf("got %q, want %q: %v", lines.Text(), want, lines.Err())
 			}
 			if left, err := os.ReadDir(temp); err != nil || len(left) != 1 {
 				t.Errorf("stored for this run: %v, %v", left, err)

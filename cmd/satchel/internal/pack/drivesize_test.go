@@ -192,7 +192,7 @@ func TestAcrossUnlikeDrives(t *testing.T) {
 	}
 }
 
-// TestRestartWithoutDriveSize: a bundle that is begun again on the root of a drive takes that drive as it is.
+// TestRestartWithoutDriveSize: a new bundle on the root of a drive takes that drive as it is.
 func TestRestartWithoutDriveSize(t *testing.T) {
 	t.Parallel()
 	b, options := newSpread(t, 314)
