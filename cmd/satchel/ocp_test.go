@@ -276,11 +276,11 @@ func testRelease(t *testing.T, o *outside, r ocpRelease, mirror string, inside f
 // sample takes about n of a list, the first and the last among them; when
 // soaking all.
 func sample(list []string, n int) (some []string) {
-	if n = min(n, len(list)); os.Getenv("SATCHEL_SOAK") != "" || n < 2 {
+	if os.Getenv("SATCHEL_SOAK") != "" || len(list) <= n {
 		return list
 	}
 	for i := range n {
-		some = append(some, list[i*(len(list)-1)/(n-1)])
+		some = append(some, list[i*(len(list)-1)/max(n-1, 1)])
 	}
 	return slices.Compact(some)
 }
