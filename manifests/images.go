@@ -1,8 +1,11 @@
 package manifests
 
 import (
+	"io"
+
 	"github.com/satchel-airgap/satchel/manifests/internal/ask"
 	"github.com/satchel-airgap/satchel/manifests/internal/chart"
+	"github.com/satchel-airgap/satchel/manifests/internal/helm"
 	"github.com/satchel-airgap/satchel/manifests/internal/pods"
 	"github.com/satchel-airgap/satchel/manifests/internal/release"
 	"github.com/satchel-airgap/satchel/manifests/internal/tempfile"
@@ -36,7 +39,20 @@ type (
 	ToolError = release.ToolError
 	// ChartError says that the images of a chart cannot be known.
 	ChartError = chart.Error
+	// ChartLimitError says that a chart takes more than a [ChartRenderer] allows.
+	ChartLimitError = helm.LimitError
+	// ChartFaultError says what is wrong with a chart.
+	ChartFaultError = helm.FaultError
 )
+
+// What reads and renders Helm charts: a ChartRenderer runs [ServeChart] in a process of its own.
+type (
+	ChartRenderer = helm.Renderer
+	ChartRequest  = helm.Request
+)
+
+// ServeChart answers a request about a Helm chart: it reads and renders what in has.
+func ServeChart(in io.Reader, out io.Writer) error { return helm.Serve(in, out) }
 
 // Pods gathers the images that the pods of a running cluster use.
 type Pods = pods.Pods

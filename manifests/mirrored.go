@@ -93,6 +93,6 @@ func ReadBundles(ctx context.Context, name string, src oci.Source, root oci.Desc
 // are further places of images, as JSONPath. An image that is no chart is an
 // *[oci.UnsupportedError]. A chart that cannot be read or does not render is an error with a
 // result, as far as that goes.
-func ReadChart(ctx context.Context, src oci.Source, root oci.Descriptor, paths []string) (*ChartContents, error) {
-	return mirrored.ReadChart(ctx, src, root, paths)
+func ReadChart(ctx context.Context, render ChartRenderer, src oci.Source, root oci.Descriptor, paths []string) (*ChartContents, error) {
+	return mirrored.ReadChart(ctx, render, src, root, paths)
 }

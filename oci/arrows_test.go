@@ -89,6 +89,7 @@ var rows = []struct {
 	{pkg: "cmd/satchel/internal/check", may: []string{"oci", "transport", "manifests", "cmd/satchel/internal/notice", "cmd/satchel/internal/receipt"}, deny: terminal},
 	{pkg: "cmd/satchel/internal/clusters", may: []string{"manifests"}, deny: terminal},
 	{pkg: "cmd/satchel/internal/clusteryaml", may: []string{"oci", "manifests", "bundle"}, deny: terminal},
+	{pkg: "cmd/satchel/internal/renderer", may: []string{"oci", "manifests"}, deny: terminal},
 	{pkg: "cmd/satchel/internal/profile", may: []string{"bundle"}, deny: terminal},
 	{pkg: "cmd/satchel/internal/outdir", may: []string{"manifests", "cmd/satchel/internal/durable"}, deny: terminal},
 	{pkg: "cmd/satchel/internal/prepare", may: []string{"oci", "transport", "manifests", "bundle", "cmd/satchel/internal/cache", "cmd/satchel/internal/clusteryaml", "cmd/satchel/internal/gaps", "cmd/satchel/internal/notice", "cmd/satchel/internal/report"}, deny: terminal},

@@ -17,6 +17,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/opencontainers/go-digest"
 	helm "helm.sh/helm/v3/pkg/registry"
@@ -275,5 +276,37 @@ func TestChartPlan(t *testing.T) {
 	}
 	if again := w.run(args...).want(exitOK).stdout; again != first || !strings.Contains(first, "charts.local/tree:0.1.0") {
 		t.Errorf("the plan is another one:\n%s\n%s", first, again)
+	}
+}
+
+// TestHostileChart plans charts of one line that take all memory, or have no end.
+func TestHostileChart(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	put := func(template string) {
+		dir := filepath.Join(w.dir, "hostile")
+		for name, body := range map[string]string{"Chart.yaml": "apiVersion: v2\nname: hostile\nversion: 1.2.3\n", "templates/a.yaml": template} {
+			if err := errors.Join(os.MkdirAll(filepath.Dir(filepath.Join(dir, name)), 0o700), os.WriteFile(filepath.Join(dir, name), []byte(body), 0o600)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	config := "kind: ImageSetConfiguration\napiVersion: mirror.openshift.io/v2alpha1\nmirror: {helm: {local: [{name: hostile, path: hostile}]}}\n"
+	if err := os.WriteFile(w.config, []byte(config), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	put("{{ range until 2000000000 }}x{{ end }}")
+	if r := w.run("plan", "-c", w.config).want(exitUsage); !strings.Contains(r.stderr, "chart hostile 1.2.3: it takes more than 256 MiB of memory") || !strings.Contains(r.stderr, "mirror.additionalImages") {
+		t.Errorf("it says %s", r.stderr)
+	}
+
+	put("{{ range until 100000 }}{{ range until 100000 }}{{ end }}{{ end }}")
+	p := w.start("plan", "-c", w.config)
+	time.Sleep(time.Second)
+	if err := p.cmd.Process.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	if r := p.wait().want(exitInterrupted); r.took > 6*time.Second {
+		t.Errorf("interrupted after a second, it ends after %v", r.took)
 	}
 }

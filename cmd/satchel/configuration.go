@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 
+	"github.com/satchel-airgap/satchel/cmd/satchel/internal/renderer"
 	"github.com/satchel-airgap/satchel/manifests"
 )
 
@@ -26,5 +27,6 @@ func loadSet(command, name string, extra manifests.Extra, clusters []*manifests.
 	if err != nil {
 		return nil, usage(fmt.Errorf("read configuration: %w", err), "name an ImageSetConfiguration (-c FILE)")
 	}
+	extra.Charts = renderer.New(version())
 	return manifests.Load(manifests.Request{Name: name, Data: data, Extra: extra, Clusters: clusters, Getenv: os.Getenv})
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/inuse"
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/prune"
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/receipt"
+	"github.com/satchel-airgap/satchel/cmd/satchel/internal/renderer"
 	"github.com/satchel-airgap/satchel/manifests"
 )
 
@@ -81,7 +82,7 @@ func (u *useFlags) chosen() (*manifests.DeleteConfig, error) {
 // choiceOf asks for a prune what the configuration names.
 func choiceOf(job *prune.Options, c *manifests.DeleteConfig) func(context.Context, []*receipt.Receipt) (prune.Choice, error) {
 	return func(ctx context.Context, all []*receipt.Receipt) (prune.Choice, error) {
-		return inuse.Name(ctx, c, job.Place.Host, all, job.Mirror)
+		return inuse.Name(ctx, c, job.Place.Host, all, job.Mirror, renderer.New(version()))
 	}
 }
 

@@ -20,6 +20,7 @@ import (
 
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/cache"
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/notice"
+	"github.com/satchel-airgap/satchel/cmd/satchel/internal/renderer"
 	"github.com/satchel-airgap/satchel/oci/text"
 	"github.com/spf13/cobra"
 )
@@ -43,7 +44,10 @@ type app struct {
 }
 
 // run is the whole program; it returns the exit code.
-func run(args []string, _ io.Reader, stdout, stderr io.Writer) int {
+func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	if len(args) > 0 && args[0] == renderer.Command {
+		return renderer.Serve(args[1:], version(), stdin, stdout, stderr)
+	}
 	if os.Getenv("GOMEMLIMIT") == "" {
 		debug.SetMemoryLimit(memoryLimit)
 	}

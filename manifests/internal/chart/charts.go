@@ -18,8 +18,8 @@ import (
 )
 
 const (
-	// parallelCharts is how many charts are in memory at a time.
-	parallelCharts = 4
+	// parallelCharts is how many archives are in memory at a time.
+	parallelCharts = 2
 
 	maxValues = 20 // that are no images, named in a note
 )
@@ -41,10 +41,14 @@ func (e *Error) Unwrap() error { return e.Err }
 
 // Hint says what to do; empty where the chart is at fault.
 func (e *Error) Hint() string {
-	if !e.Values {
-		return ""
+	var limit *helm.LimitError
+	switch {
+	case e.Values:
+		return "give the values that the chart needs"
+	case errors.As(e.Err, &limit):
+		return "do not use a chart that you do not trust; to carry the images of one that needs more, leave the chart out and list them under mirror.additionalImages"
 	}
-	return "give the values that the chart needs"
+	return ""
 }
 
 // Permanent reports that the same chart and values never render.
@@ -59,10 +63,10 @@ func (e *Error) Name() string {
 // chartJob is one chart that is asked for.
 type chartJob struct {
 	name, version string
-	ref           oci.Ref // in the inventory
-	built         bool    // its artifact is satchel's, not a registry's
-	load          func(context.Context) (*helm.Chart, error)
-	paths         []helm.Path
+	ref           oci.Ref                               // in the inventory
+	built         bool                                  // its artifact is satchel's, not a registry's
+	load          func(context.Context) ([]byte, error) // its archive
+	paths         []string
 	only          []string // platforms of its images
 
 	found []ask.Image
@@ -82,7 +86,9 @@ func Images(ctx context.Context, c *imageset.Config, from ask.Images) (ask.Set, 
 		}
 	}
 	for i := range c.Mirror.Helm.Local {
-		s.local(i)
+		if err := s.local(ctx, i); err != nil {
+			return ask.Set{}, err
+		}
 	}
 	s.checkValues()
 	if err := s.p.Join(); err != nil {
@@ -137,14 +143,7 @@ func (j *chartJob) String() string { return j.name + " " + j.version }
 // add adds a chart, as it was requested, if the mirror can have it under its name.
 func (s *charting) add(job *chartJob, ch imageset.Chart) {
 	job.only = imageset.PlatformNames(ch.Platforms)
-	for _, expr := range ch.ImagePaths {
-		p, err := helm.ParsePath(expr)
-		if err != nil { // CheckSupported has refused it
-			s.errs = append(s.errs, fmt.Errorf("imagePaths %s: %w", expr, err))
-			return
-		}
-		job.paths = append(job.paths, p)
-	}
+	job.paths = ch.ImagePaths
 	s.jobs = append(s.jobs, job)
 }
 
@@ -164,7 +163,7 @@ func (j *chartJob) wanted() ask.Image {
 
 // run loads and renders one chart, and says what it wants.
 func (s *charting) run(ctx context.Context, job *chartJob) error {
-	c, err := job.load(ctx)
+	archive, err := job.load(ctx)
 	if errors.Is(err, errLeft) {
 		job.found = []ask.Image{job.wanted()}
 		return nil
@@ -172,55 +171,57 @@ func (s *charting) run(ctx context.Context, job *chartJob) error {
 	if err != nil {
 		return fmt.Errorf("chart %s: %w", job, err)
 	}
+	c, failed := s.c.Extra.Charts.Chart(ctx, archive, helm.Request{Values: s.values(), Paths: job.paths})
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case c == nil:
+		return job.unread(failed)
+	case c.Name != job.name || helm.Tag(c.Version) != helm.Tag(job.version):
+		return job.unread(&helm.FaultError{Msg: fmt.Sprintf("the archive is that of %.100q %.100q", c.Name, c.Version)})
+	}
 	w := job.wanted()
 	if job.built {
-		if w.Built, err = c.Artifact(s.from.Put); err != nil {
+		if w.Built, err = c.Artifact(archive, s.from.Put); err != nil {
 			return fmt.Errorf("keep chart %s: %w", job, err)
 		}
 	}
 	job.found = []ask.Image{w}
-	if c.IsLibrary() {
-		return nil
+	if failed == nil && !c.Library {
+		failed = job.images(c)
 	}
-	if err := s.images(c, job); err != nil {
+	if failed != nil {
 		var render *helm.RenderError
-		return &Error{Chart: job.String(), Err: err, Values: errors.As(err, &render)}
+		return &Error{Chart: job.String(), Err: failed, Values: errors.As(failed, &render)}
 	}
 	return nil
 }
 
-// images renders the chart and asks for its images.
-func (s *charting) images(c *helm.Chart, job *chartJob) error {
-	objects, err := c.Objects(s.values(c.Name)...)
-	if err != nil {
-		return err
+// unread says why nothing is known of the chart in an archive.
+func (j *chartJob) unread(err error) error {
+	var fault *helm.FaultError
+	if errors.As(err, &fault) {
+		return fmt.Errorf("chart %s: %w", j, unsupportedChart(j.String(), err))
 	}
-	hits := make([]int, len(job.paths))
-	for _, o := range objects {
-		list := helm.Images(o)
-		for i, p := range job.paths {
-			more, err := p.Images(o)
-			if err != nil {
-				return fmt.Errorf("template %s: %w", o.Template, err)
-			}
-			hits[i] += len(more)
-			list = append(list, more...)
+	return &Error{Chart: j.String(), Err: err}
+}
+
+// images asks for the images that the chart runs.
+func (j *chartJob) images(c *helm.Answer) error {
+	for _, img := range c.Images {
+		if img.Loose && !hasRegistry(img.Ref) {
+			j.other = append(j.other, text.OneLine(img.Ref))
+			continue
 		}
-		for _, img := range list {
-			if img.Loose && !hasRegistry(img.Ref) {
-				job.other = append(job.other, text.OneLine(img.Ref))
-				continue
-			}
-			w, err := chartImage(job, img)
-			if err != nil {
-				return fmt.Errorf("%s: %w (template %s)", img.Where, err, o.Template)
-			}
-			job.found = append(job.found, w)
+		w, err := chartImage(j, img)
+		if err != nil {
+			return fmt.Errorf("%s: %w (template %s)", img.Where, err, img.Template)
 		}
+		j.found = append(j.found, w)
 	}
-	for i, n := range hits {
+	for i, n := range c.Hits {
 		if n == 0 {
-			job.lost = append(job.lost, job.paths[i].String())
+			j.lost = append(j.lost, j.paths[i])
 		}
 	}
 	return nil
@@ -250,13 +251,12 @@ func chartImage(job *chartJob, img helm.Image) (ask.Image, error) {
 	return w, nil
 }
 
-func (s *charting) values(name string) (files [][]byte) {
+// values are those of every chart.
+func (s *charting) values() (list []helm.Values) {
 	for _, v := range s.c.Extra.HelmValues {
-		if v.Chart == name {
-			files = append(files, []byte(v.YAML))
-		}
+		list = append(list, helm.Values{Chart: v.Chart, YAML: []byte(v.YAML)})
 	}
-	return files
+	return list
 }
 
 // checkValues reports values for charts that are not asked for, if those which

@@ -73,8 +73,8 @@ func (s *charting) hubEntry(base *url.URL, e helm.Entry, ch imageset.Chart) {
 		s.registry(e.URLs[0], e.Name, e.Version, ch)
 		return
 	}
-	s.add(&chartJob{name: e.Name, version: e.Version, ref: ref, built: true, load: func(ctx context.Context) (*helm.Chart, error) {
-		return s.pulled(ctx, ofName(s.c.Extra.Hub, ref), e.Name, e.Version)
+	s.add(&chartJob{name: e.Name, version: e.Version, ref: ref, built: true, load: func(ctx context.Context) ([]byte, error) {
+		return s.pulled(ctx, ofName(s.c.Extra.Hub, ref))
 	}}, ch)
 }
 
@@ -115,8 +115,8 @@ func (s *charting) hubLocal(ch *imageset.Chart) (bool, error) {
 	if len(list) > 1 {
 		one = list[at]
 	}
-	s.add(&chartJob{name: one.name, version: one.version, ref: one.img.Source, built: true, load: func(ctx context.Context) (*helm.Chart, error) {
-		return s.pulled(ctx, one.img.Source.WithDigest(one.img.Root.Digest), one.name, one.version)
+	s.add(&chartJob{name: one.name, version: one.version, ref: one.img.Source, built: true, load: func(ctx context.Context) ([]byte, error) {
+		return s.pulled(ctx, one.img.Source.WithDigest(one.img.Root.Digest))
 	}}, *ch)
 	return true, nil
 }

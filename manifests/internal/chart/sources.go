@@ -87,7 +87,7 @@ func (s *charting) index(ctx context.Context, base *url.URL) (helm.Index, error)
 	if err != nil {
 		return nil, err
 	}
-	return helm.ParseIndex(body)
+	return s.c.Extra.Charts.Index(ctx, body)
 }
 
 // without answers for a repository whose index is not available.
@@ -105,7 +105,7 @@ func (s *charting) without(base *url.URL, r *imageset.HelmRepository, why error)
 		if err != nil {
 			return err
 		}
-		s.add(&chartJob{name: ch.Name, version: ch.Version, ref: ref, built: true, load: func(context.Context) (*helm.Chart, error) { return nil, why }}, ch)
+		s.add(&chartJob{name: ch.Name, version: ch.Version, ref: ref, built: true, load: func(context.Context) ([]byte, error) { return nil, why }}, ch)
 	}
 	return nil
 }
@@ -139,7 +139,7 @@ func (s *charting) entry(base *url.URL, e helm.Entry, ch imageset.Chart) {
 		s.errs = append(s.errs, err)
 		return
 	}
-	s.add(&chartJob{name: e.Name, version: e.Version, ref: ref, built: true, load: func(ctx context.Context) (*helm.Chart, error) {
+	s.add(&chartJob{name: e.Name, version: e.Version, ref: ref, built: true, load: func(ctx context.Context) ([]byte, error) {
 		link, err := chartURL(base, e.URLs[0])
 		if err != nil {
 			return nil, err
@@ -154,7 +154,7 @@ func (s *charting) entry(base *url.URL, e helm.Entry, ch imageset.Chart) {
 		if err := checkArchive(body, e.Digest); err != nil {
 			return nil, fmt.Errorf("get %s: %w", bare(link), err)
 		}
-		return loadAs(body, e.Name, e.Version)
+		return body, nil
 	}}, ch)
 }
 
@@ -191,18 +191,6 @@ func checkArchive(body []byte, want string) error {
 	return nil
 }
 
-// loadAs reads an archive that must be the chart which was asked for.
-func loadAs(body []byte, name, version string) (*helm.Chart, error) {
-	c, err := helm.Load(body)
-	if err != nil {
-		return nil, unsupportedChart(name+" "+version, err)
-	}
-	if c.Name != name || helm.Tag(c.Version) != helm.Tag(version) {
-		return nil, unsupportedChart(name+" "+version, fmt.Errorf("the archive is that of %.100q %.100q", c.Name, c.Version))
-	}
-	return c, nil
-}
-
 func unsupportedChart(what string, err error) error {
 	return &oci.UnsupportedError{What: "archive of " + what, Why: text.ASCII(err.Error())}
 }
@@ -222,13 +210,13 @@ func (s *charting) registry(address, name, version string, ch imageset.Chart) {
 		s.errs = append(s.errs, err)
 		return
 	}
-	s.add(&chartJob{name: name, version: version, ref: ref, load: func(ctx context.Context) (*helm.Chart, error) {
-		c, err := s.pulled(ctx, ref, name, version)
+	s.add(&chartJob{name: name, version: version, ref: ref, load: func(ctx context.Context) ([]byte, error) {
+		archive, err := s.pulled(ctx, ref)
 		var away *resolveError
 		if errors.As(err, &away) {
 			return nil, errLeft
 		}
-		return c, err
+		return archive, err
 	}}, ch)
 }
 
@@ -237,8 +225,8 @@ type resolveError struct{ error }
 
 func (e *resolveError) Unwrap() error { return e.error }
 
-// pulled reads a chart that is an image.
-func (s *charting) pulled(ctx context.Context, ref oci.Ref, name, version string) (*helm.Chart, error) {
+// pulled gives the archive of a chart that is an image.
+func (s *charting) pulled(ctx context.Context, ref oci.Ref) ([]byte, error) {
 	root, src, err := s.from.Resolve(ctx, ref)
 	if err != nil {
 		return nil, &resolveError{err}
@@ -251,11 +239,7 @@ func (s *charting) pulled(ctx context.Context, ref oci.Ref, name, version string
 	if err != nil {
 		return nil, err
 	}
-	archive, err := oci.ReadBlob(ctx, src, layer, helm.MaxArchive)
-	if err != nil {
-		return nil, err
-	}
-	return loadAs(archive, name, version)
+	return oci.ReadBlob(ctx, src, layer, helm.MaxArchive)
 }
 
 // repositoryRef is the name of a chart of a repository: host, path and name, as
@@ -284,15 +268,19 @@ func namedChart(name, version string, err error) error {
 	return nil
 }
 
-// local adds a chart of this host. What is wrong with it is reported at its path.
-func (s *charting) local(i int) {
+// local adds a chart of this host. What is wrong with it is reported at its path; what is not its
+// fault is an error.
+func (s *charting) local(ctx context.Context, i int) error {
 	ch := &s.c.Mirror.Helm.Local[i]
 	at := fmt.Sprintf("mirror.helm.local[%d].path", i)
-	c, err := loadLocal(ch.Path)
+	c, err := s.localFacts(ctx, ch.Path)
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
 	if errors.Is(err, fs.ErrNotExist) {
 		found, several := s.hubLocal(ch)
 		if found {
-			return
+			return nil
 		}
 		err = cmp.Or(several, err)
 	}
@@ -306,21 +294,31 @@ func (s *charting) local(i int) {
 	}
 	if err != nil {
 		s.p.Add(at, "chart %s: %s", ch.Path, text.ASCII(text.OneLine(err.Error())))
-		return
+		return nil
 	}
 	s.add(&chartJob{name: c.Name, version: c.Version, ref: ref, built: true,
-		load: func(context.Context) (*helm.Chart, error) { return c, nil }}, *ch)
+		load: func(context.Context) ([]byte, error) { return readLocal(ch.Path) }}, *ch)
+	return nil
 }
 
-// loadLocal reads a chart from a directory or an archive, relative to where the
-// command runs.
-func loadLocal(name string) (c *helm.Chart, err error) {
+// localFacts reads what a chart of this host says of itself.
+func (s *charting) localFacts(ctx context.Context, name string) (*helm.Answer, error) {
+	archive, err := readLocal(name)
+	if err != nil {
+		return nil, err
+	}
+	return s.c.Extra.Charts.Chart(ctx, archive, helm.Request{Facts: true})
+}
+
+// readLocal gives the archive of a chart in a directory or a file, relative to where the command
+// runs.
+func readLocal(name string) (archive []byte, err error) {
 	info, err := os.Stat(name)
 	switch {
 	case err != nil:
 		return nil, err
 	case info.IsDir():
-		return helm.LoadDir(name)
+		return helm.PackDir(name)
 	case !info.Mode().IsRegular():
 		return nil, errors.New("it is neither a file nor a directory")
 	}
@@ -330,10 +328,7 @@ func loadLocal(name string) (c *helm.Chart, err error) {
 	}
 	var body bytes.Buffer
 	_, err = io.Copy(&body, io.LimitReader(f, helm.MaxArchive+1))
-	if err = errors.Join(err, f.Close()); err != nil {
-		return nil, err
-	}
-	return helm.Load(body.Bytes())
+	return body.Bytes(), errors.Join(err, f.Close())
 }
 
 // bare is an address without what may be secret in it.

@@ -17,27 +17,38 @@ const (
 	MediaTypeArchive = "application/vnd.cncf.helm.chart.content.v1.tar+gzip"
 )
 
+// maxConfig is the largest config of a chart, in bytes: a manifest repeats some of it.
+const maxConfig = 1 << 20
+
 // Tag is the tag that Helm gives a version: a tag cannot have a plus.
 func Tag(version string) string { return strings.ReplaceAll(version, "+", "_") }
 
-// Artifact gives the manifest of the chart as "helm push" makes it, but for the
-// time; keep takes its config, its archive, and then the manifest.
-func (c *Chart) Artifact(keep func(mediaType string, body []byte) (oci.Descriptor, error)) (oci.Descriptor, error) {
+// Facts are what the chart says of itself.
+func (c *Chart) Facts() (Facts, error) {
 	config, err := json.Marshal(c.chart.Metadata)
 	if err != nil {
-		return oci.Descriptor{}, fmt.Errorf("write config: %w", err)
+		return Facts{}, fmt.Errorf("write config: %w", err)
 	}
+	if len(config) > maxConfig {
+		return Facts{}, fmt.Errorf("its Chart.yaml is more than %d MiB", maxConfig>>20)
+	}
+	return Facts{Name: c.Name, Version: c.Version, Library: c.IsLibrary(), Description: c.chart.Metadata.Description, Config: config}, nil
+}
+
+// Artifact gives the manifest of the chart with this archive as "helm push" makes it, but for the
+// time; keep takes its config, its archive, and then the manifest.
+func (f *Facts) Artifact(archive []byte, keep func(mediaType string, body []byte) (oci.Descriptor, error)) (desc oci.Descriptor, err error) {
 	manifest := ispec.Manifest{
 		Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: oci.MediaTypeManifest,
-		Annotations: map[string]string{ispec.AnnotationTitle: c.Name, ispec.AnnotationVersion: c.Version},
+		Annotations: map[string]string{ispec.AnnotationTitle: f.Name, ispec.AnnotationVersion: f.Version},
 	}
-	if d := c.chart.Metadata.Description; d != "" {
-		manifest.Annotations[ispec.AnnotationDescription] = d
+	if f.Description != "" {
+		manifest.Annotations[ispec.AnnotationDescription] = f.Description
 	}
-	if manifest.Config, err = keep(MediaTypeConfig, config); err != nil {
+	if manifest.Config, err = keep(MediaTypeConfig, f.Config); err != nil {
 		return oci.Descriptor{}, err
 	}
-	layer, err := keep(MediaTypeArchive, c.Archive)
+	layer, err := keep(MediaTypeArchive, archive)
 	if err != nil {
 		return oci.Descriptor{}, err
 	}

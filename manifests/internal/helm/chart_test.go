@@ -48,31 +48,17 @@ func found(t testing.TB, archive []byte, paths []string, values ...string) ([]st
 	if err != nil {
 		return nil, err
 	}
-	var files [][]byte
+	q := Request{Paths: paths}
 	for _, v := range values {
-		files = append(files, []byte(v))
+		q.Values = append(q.Values, Values{c.Name, []byte(v)}, Values{"other", []byte("tag: none")})
 	}
-	objects, err := c.Objects(files...)
+	a, err := Renderer(nil).Chart(t.Context(), archive, q)
 	if err != nil {
 		return nil, err
 	}
 	var list []string
-	for _, o := range objects {
-		images := Images(o)
-		for _, expr := range paths {
-			p, err := ParsePath(expr)
-			if err != nil {
-				return nil, err
-			}
-			more, err := p.Images(o)
-			if err != nil {
-				return nil, err
-			}
-			images = append(images, more...)
-		}
-		for _, img := range images {
-			list = append(list, img.Where+" = "+img.Ref)
-		}
+	for _, img := range a.Images {
+		list = append(list, img.Where+" = "+img.Ref)
 	}
 	slices.Sort(list)
 	return list, nil
@@ -238,7 +224,11 @@ func TestArtifact(t *testing.T) {
 	}
 	var made oci.Memory
 	keep := func(mediaType string, body []byte) (oci.Descriptor, error) { return made.Add(mediaType, body), nil }
-	root, err := c.Artifact(keep)
+	facts, err := c.Facts()
+	if err != nil {
+		t.Fatal(err)
+	}
+	root, err := facts.Artifact(archive, keep)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -254,7 +244,7 @@ func TestArtifact(t *testing.T) {
 	if want := `{"name":"web","version":"1.2.3","description":"words","apiVersion":"v2"}`; err != nil || string(config) != want {
 		t.Errorf("config %s, %v; want %s", config, err, want)
 	}
-	again, err := c.Artifact(keep)
+	again, err := facts.Artifact(archive, keep)
 	if err != nil || again.Digest != root.Digest || len(made.Descriptors()) != 3 {
 		t.Errorf("made again it is %+v, %v", again, err)
 	}

@@ -8,15 +8,16 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/klauspost/compress/gzip"
-	helm "helm.sh/helm/v3/pkg/chart"
+	"go.yaml.in/yaml/v3"
 	"helm.sh/helm/v3/pkg/chart/loader"
 	"helm.sh/helm/v3/pkg/ignore"
-	"sigs.k8s.io/yaml"
 )
 
 const (
@@ -30,10 +31,10 @@ type file struct {
 	body []byte
 }
 
-// LoadDir packs the chart in a directory and reads it. What .helmignore names is
+// PackDir packs the chart in a directory into an archive. What .helmignore names is
 // left out. A link is followed to a file within the directory; any other is an
 // error, as is what is neither file nor directory.
-func LoadDir(dir string) (*Chart, error) {
+func PackDir(dir string) ([]byte, error) {
 	root, err := os.OpenRoot(dir)
 	if err != nil {
 		return nil, err
@@ -42,11 +43,7 @@ func LoadDir(dir string) (*Chart, error) {
 	if err = errors.Join(err, root.Close()); err != nil {
 		return nil, err
 	}
-	archive, err := pack(files)
-	if err != nil {
-		return nil, err
-	}
-	return Load(archive)
+	return pack(files)
 }
 
 func readDir(root *os.Root) ([]file, error) {
@@ -157,21 +154,24 @@ func rank(f file) int {
 	return 1
 }
 
+// nameIn finds the chart's name, which is the first directory of its archive. It expands no aliases;
+// [Load] says what else is wrong with the file.
 func nameIn(files []file) (string, error) {
-	for _, f := range files {
-		if f.name != metadataFile {
-			continue
-		}
-		var m helm.Metadata
-		err := yaml.Unmarshal(f.body, &m)
-		if err == nil {
-			m.APIVersion = cmp.Or(m.APIVersion, helm.APIVersionV1)
-			err = m.Validate()
-		}
-		if err != nil {
-			return "", fmt.Errorf("read %s: %w", metadataFile, err)
-		}
-		return m.Name, nil
+	at := slices.IndexFunc(files, func(f file) bool { return f.name == metadataFile })
+	if at < 0 {
+		return "", fmt.Errorf("it has no %s", metadataFile)
 	}
-	return "", fmt.Errorf("it has no %s", metadataFile)
+	if len(files[at].body) > maxConfig {
+		return "", fmt.Errorf("its %s is more than %d MiB", metadataFile, maxConfig>>20)
+	}
+	var m map[string]yaml.Node
+	if err := yaml.Unmarshal(files[at].body, &m); err != nil {
+		return "", fmt.Errorf("read %s: %w", metadataFile, err)
+	}
+	for _, key := range slices.Sorted(maps.Keys(m)) {
+		if node := m[key]; strings.EqualFold(key, "name") && node.Value != "" {
+			return node.Value, nil
+		}
+	}
+	return "", fmt.Errorf("read %s: it has no name", metadataFile)
 }

@@ -38,17 +38,17 @@ func webChart() map[string]string {
 	}
 }
 
-func TestLoadDir(t *testing.T) {
+func TestPackDir(t *testing.T) {
 	t.Parallel()
 	dir := tree(t, webChart())
 	if err := os.Symlink("more.txt", filepath.Join(dir, "files", "link.txt")); err != nil {
 		t.Fatal(err)
 	}
-	first, err := LoadDir(dir)
+	first, err := PackDir(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
-	files, err := loader.LoadArchiveFiles(bytes.NewReader(first.Archive))
+	files, err := loader.LoadArchiveFiles(bytes.NewReader(first))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -59,7 +59,7 @@ func TestLoadDir(t *testing.T) {
 	if want := []string{"Chart.yaml", ".helmignore", "files/link.txt", "files/more.txt", "templates/a.yaml", "values.yaml"}; !slices.Equal(names, want) {
 		t.Errorf("packed %q, want %q", names, want)
 	}
-	if got, err := found(t, first.Archive, nil); err != nil || !slices.Equal(got, []string{"Pod/app container c = a.io/c:one"}) {
+	if got, err := found(t, first, nil); err != nil || !slices.Equal(got, []string{"Pod/app container c = a.io/c:one"}) {
 		t.Errorf("got %q, %v", got, err)
 	}
 	later := time.Now().Add(time.Hour)
@@ -69,13 +69,13 @@ func TestLoadDir(t *testing.T) {
 	if err := os.Chmod(filepath.Join(dir, "values.yaml"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	again, err := LoadDir(dir)
-	if err != nil || !bytes.Equal(again.Archive, first.Archive) {
+	again, err := PackDir(dir)
+	if err != nil || !bytes.Equal(again, first) {
 		t.Errorf("the same files give other bytes, %v", err)
 	}
 }
 
-func TestLoadDirRefused(t *testing.T) {
+func TestPackDirRefused(t *testing.T) {
 	t.Parallel()
 	outside := tree(t, map[string]string{"secret.txt": "x"})
 	tests := map[string]struct {
@@ -100,7 +100,7 @@ func TestLoadDirRefused(t *testing.T) {
 			if err := tc.change(dir); err != nil {
 				t.Fatal(err)
 			}
-			if c, err := LoadDir(dir); err == nil || !strings.Contains(err.Error(), tc.want) {
+			if c, err := PackDir(dir); err == nil || !strings.Contains(err.Error(), tc.want) {
 				t.Errorf("got %v, %v; want %s", c, err, tc.want)
 			}
 		})
@@ -113,12 +113,12 @@ func TestPackGolden(t *testing.T) {
 	t.Parallel()
 	files := webChart()
 	files["files/more.txt"] = strings.Repeat("a line of text that repeats itself, and a bit more\n", 4000)
-	c, err := LoadDir(tree(t, files))
+	c, err := PackDir(tree(t, files))
 	if err != nil {
 		t.Fatal(err)
 	}
 	const want = "sha256:e40ec2361bbfc50235c05831834b85650c67802fe12242cbeea5148658952db8"
-	if got := digest.FromBytes(c.Archive); got != want {
-		t.Errorf("the archive has %d bytes with digest %s", len(c.Archive), got)
+	if got := digest.FromBytes(c); got != want {
+		t.Errorf("the archive has %d bytes with digest %s", len(c), got)
 	}
 }

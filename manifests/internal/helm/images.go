@@ -11,9 +11,10 @@ import (
 
 // Image is one that an object names.
 type Image struct {
-	Ref   string // as it is written
-	Where string // KIND/NAME and the container, for people
-	Loose bool   // an expression found it, and no field says that it is an image
+	Ref      string `json:"ref"`                // as it is written
+	Where    string `json:"where"`              // KIND/NAME and the container, for people
+	Loose    bool   `json:"loose,omitempty"`    // an expression found it, and no field says that it is an image
+	Template string `json:"template,omitempty"` // that the object comes from
 }
 
 // podPaths are where kinds have a pod: Pod and alike, workloads, CronJob,

@@ -2,6 +2,7 @@ package helm
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -11,7 +12,9 @@ import (
 
 // MaxArchive is the largest archive that is read, in bytes. What it holds is
 // bounded by Helm: 5 MiB a file, 100 MiB together.
-const MaxArchive = 64 << 20
+const MaxArchive = 32 << 20
+
+var tooLarge = fmt.Sprintf("it has more than %d MiB", MaxArchive>>20)
 
 // Chart is a chart that was read. It can be rendered once.
 type Chart struct {
@@ -24,7 +27,7 @@ type Chart struct {
 // Load reads an archive.
 func Load(archive []byte) (*Chart, error) {
 	if len(archive) > MaxArchive {
-		return nil, fmt.Errorf("it has more than %d MiB", MaxArchive>>20)
+		return nil, errors.New(tooLarge)
 	}
 	c, err := loader.LoadArchive(bytes.NewReader(archive))
 	if err != nil {

@@ -10,6 +10,7 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"github.com/satchel-airgap/satchel/manifests/internal/documents"
+	"github.com/satchel-airgap/satchel/manifests/internal/helm"
 	"github.com/satchel-airgap/satchel/manifests/internal/strict"
 	"github.com/satchel-airgap/satchel/oci"
 	"github.com/satchel-airgap/satchel/oci/text"
@@ -63,6 +64,8 @@ type Extra struct {
 	GraphBase oci.Ref   `json:"graphBase,omitzero"` // empty is Red Hat's UBI
 	// HelmValues are the values that charts are rendered with, in this order.
 	HelmValues []ChartValues `json:"helmValues,omitempty"`
+	// Charts reads and renders charts, whose templates nothing bounds else.
+	Charts helm.Renderer `json:"-"`
 	// WithDependencies adds the operators that the chosen ones require.
 	WithDependencies bool `json:"withDependencies,omitempty"`
 	// Merge joins each filtered catalog with those of Kept that a mirror may have under its

@@ -34,14 +34,15 @@ type naming struct {
 	whole   map[place]bool         // named by its digest, whatever tags it has
 	tags    map[tagged]bool        // that are named
 	shared  map[place]bool         // what operators have that are not named
+	render  manifests.ChartRenderer
 }
 
 // Name finds what a delete configuration names, by the receipts, and by the releases and
 // catalogs in the mirror alone. It only reads. What a registry does not say
-// now and may say later is an error.
-func Name(ctx context.Context, c *manifests.DeleteConfig, host string, list []*receipt.Receipt, mirror Mirror) (*Named, error) {
+// now and may say later is an error. Charts are read by render.
+func Name(ctx context.Context, c *manifests.DeleteConfig, host string, list []*receipt.Receipt, mirror Mirror, render manifests.ChartRenderer) (*Named, error) {
 	n := &naming{asking: newAsking(host, list, mirror), out: &Named{goes: map[place]bool{}}, origins: map[place][]oci.Origin{},
-		whole: map[place]bool{}, tags: map[tagged]bool{}, shared: map[place]bool{}}
+		whole: map[place]bool{}, tags: map[tagged]bool{}, shared: map[place]bool{}, render: render}
 	n.releases(&c.Delete.Platform)
 	n.additional(c.Delete.AdditionalImages)
 	if err := n.charts(ctx, &c.Delete.Helm); err != nil {

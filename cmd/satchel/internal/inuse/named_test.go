@@ -68,7 +68,7 @@ func TestName(t *testing.T) {
 		"charts":                 {`{helm: {repositories: [{name: r, url: "https://charts.example"}]}}`, "", "which charts it had is not known here"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			n, err := Name(t.Context(), deleteConfig(t, tc.config), host, s.bundles, s)
+			n, err := Name(t.Context(), deleteConfig(t, tc.config), host, s.bundles, s, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -96,7 +96,7 @@ func TestNameShared(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.put("catalog other", oci.Image{Origin: manifests.OriginCatalog, Source: ref("r.io/other/index:v1"), Root: index, Tags: []string{"v1"}, Built: true})
-	n, err := Name(t.Context(), deleteConfig(t, body), host, s.bundles, s)
+	n, err := Name(t.Context(), deleteConfig(t, body), host, s.bundles, s, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -104,7 +104,7 @@ func TestNameShared(t *testing.T) {
 		t.Errorf("goes: %s, want %s", got, want)
 	}
 	s.put("catalog broken", oci.Image{Origin: manifests.OriginCatalog, Source: ref("r.io/broken/index:v1"), Root: s.Image(false, s.Layer(64, ocitest.LayerGzip)), Tags: []string{"v1"}, Built: true})
-	if n, err = Name(t.Context(), deleteConfig(t, body), host, s.bundles, s); err != nil {
+	if n, err = Name(t.Context(), deleteConfig(t, body), host, s.bundles, s, nil); err != nil {
 		t.Fatal(err)
 	}
 	if got, want := s.going(n), "catalog 1.0.0, catalog 2.0.0"; got != want || !strings.Contains(strings.Join(n.Notes(), "\n"), "the images of operators stay") {
@@ -117,7 +117,7 @@ func TestNameAlsoElsewhere(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	s.put("tool again", oci.Image{Origin: manifests.OriginOperator, Source: ref("q.io/app/tool:v1"), Root: s.names["tool 1"], Tags: []string{"v1"}})
-	n, err := Name(t.Context(), deleteConfig(t, `{additionalImages: [{name: "q.io/app/tool:v1"}]}`), host, s.bundles, s)
+	n, err := Name(t.Context(), deleteConfig(t, `{additionalImages: [{name: "q.io/app/tool:v1"}]}`), host, s.bundles, s, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -161,7 +161,7 @@ func TestNameChart(t *testing.T) {
 		if step.template != "" {
 			s.chart(t, "other", step.template)
 		}
-		n, err := Name(t.Context(), deleteConfig(t, config), host, s.bundles, s)
+		n, err := Name(t.Context(), deleteConfig(t, config), host, s.bundles, s, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -170,7 +170,7 @@ func TestNameChart(t *testing.T) {
 		}
 	}
 	s.chart(t, "web", "  - {{ fail \"no\" }}\n")
-	n, err := Name(t.Context(), deleteConfig(t, config), host, s.bundles, s)
+	n, err := Name(t.Context(), deleteConfig(t, config), host, s.bundles, s, nil)
 	if err != nil || !strings.Contains(strings.Join(n.Notes(), "\n"), "the chart web 1.0.0 cannot be rendered, so not all of its images are known") {
 		t.Errorf("%v, %q", err, n.Notes())
 	}

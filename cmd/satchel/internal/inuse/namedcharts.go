@@ -83,7 +83,7 @@ func (n *naming) chart(ctx context.Context, img *image, list []manifests.Chart) 
 	for _, c := range list {
 		paths = append(paths, c.ImagePaths...)
 	}
-	c, err := manifests.ReadChart(ctx, src, root, text.Sorted(paths))
+	c, err := manifests.ReadChart(ctx, n.render, src, root, text.Sorted(paths))
 	var foreign *oci.UnsupportedError
 	switch {
 	case c == nil && (errors.As(err, &foreign) || isFinal(ctx, err)):
