@@ -59,6 +59,9 @@ func (r *receiver) take(ctx context.Context, list []LinkFile) error {
 	to := filepath.Join(c.path, f.file.Name)
 	if len(list) == 1 {
 		from := filepath.Join(r.dir, r.have[f.Number].name)
+		if err := media.SyncFile(from); err != nil { // whoever wrote it may not have done that
+			return err
+		}
 		if err := os.Rename(from, to); errors.Is(err, syscall.EXDEV) { // the link's directory is on another file system
 			if err := r.join(ctx, c, list); err != nil {
 				return err

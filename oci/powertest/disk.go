@@ -25,6 +25,7 @@ type Disk struct {
 	fault Fault
 	tries int // writing operations that a fault was asked about
 	last  uint64
+	base  int // steps that are durable whether they were synced or not
 }
 
 // Fault answers an operation before it is done: with an error, or 0. op is write, fsync, close,
@@ -69,6 +70,13 @@ func (d *Disk) Steps() int {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return len(d.log)
+}
+
+// Settle makes all that is on the disk durable: what a command starts from.
+func (d *Disk) Settle() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.base = len(d.log)
 }
 
 // Fail has operations fail from now on; nil ends that.

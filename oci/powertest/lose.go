@@ -80,7 +80,7 @@ type left struct {
 func (d *Disk) Lose(t testing.TB, cut Cut, to string) {
 	t.Helper()
 	d.mu.Lock()
-	log := d.log[:cut.After]
+	log, base := d.log[:cut.After], d.base
 	d.mu.Unlock()
 	l := &left{Cut: cut, rnd: rand.New(rand.NewPCG(cut.Seed, uint64(cut.After))), dirs: map[uint64]names{1: {}}, files: map[uint64][]byte{}, modes: map[uint64]uint32{}, pending: map[uint64][]step{}}
 	l.sector = []int64{512, 4096}[l.rnd.IntN(2)]
@@ -88,7 +88,7 @@ func (d *Disk) Lose(t testing.TB, cut Cut, to string) {
 		if early, ok := l.Early[s.top]; ok && i >= early {
 			continue
 		}
-		l.add(s)
+		l.add(s, i < base)
 	}
 	l.survive()
 	if err := os.MkdirAll(to, 0o755); err != nil {
@@ -99,8 +99,8 @@ func (d *Disk) Lose(t testing.TB, cut Cut, to string) {
 	}
 }
 
-// add notes a step, and makes durable what it syncs.
-func (l *left) add(s step) {
+// add notes a step, and makes durable what it syncs; a settled one is durable.
+func (l *left) add(s step, settled bool) {
 	if s.kind == named || s.kind == renamed {
 		l.modes[s.child] = s.mode
 		if _, ok := l.dirs[s.child]; s.isDir && !ok {
@@ -108,10 +108,10 @@ func (l *left) add(s step) {
 		}
 	}
 	switch {
-	case s.kind == synced || s.top == l.Spare && l.Spare != "":
+	case s.kind == synced || settled || s.top == l.Spare && l.Spare != "":
 		now := l.pending[s.id]
 		delete(l.pending, s.id)
-		for _, p := range append(now, s) {
+		for _, p := range append(l.movedInto(s.id), append(now, s)...) {
 			l.apply(p)
 		}
 	default:
@@ -119,8 +119,22 @@ func (l *left) add(s step) {
 	}
 }
 
-// apply does a step for good. A rename into another directory counts when its source is synced: no
-// file system loses both names.
+// movedInto takes the renames from other directories into this one: they are durable once either
+// of the two is synced.
+func (l *left) movedInto(id uint64) (list []step) {
+	for _, from := range slices.Sorted(maps.Keys(l.pending)) {
+		l.pending[from] = slices.DeleteFunc(l.pending[from], func(s step) bool {
+			moved := s.kind == renamed && s.into == id
+			if moved {
+				list = append(list, s)
+			}
+			return moved
+		})
+	}
+	return list
+}
+
+// apply does a step for good.
 func (l *left) apply(s step) {
 	switch s.kind {
 	case named:

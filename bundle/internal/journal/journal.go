@@ -198,6 +198,9 @@ func replay(f *os.File) (*State, int64, error) {
 			break
 		}
 		line := data[good : good+int64(end)]
+		if n > 1 && isTorn(data[good:]) {
+			break
+		}
 		if err := checkVersion(f.Name(), line); err != nil {
 			return nil, 0, err
 		}
@@ -220,6 +223,18 @@ func replay(f *os.File) (*State, int64, error) {
 		return nil, 0, fs.ErrNotExist
 	}
 	return state, good, nil
+}
+
+// isTorn reports whether the end of a journal is what a loss of power left of its last record, the
+// only one that was not synced: no line of it can be one. Sectors of it may
+// be zero, or have other bytes, with ends of lines among them.
+func isTorn(end []byte) bool {
+	for line := range bytes.Lines(end) {
+		if line[0] == '{' && json.Valid(line) {
+			return false
+		}
+	}
+	return true
 }
 
 // checkVersion refuses a record of a newer satchel before the grammar of this

@@ -157,6 +157,40 @@ func TestTornAnywhere(t *testing.T) {
 	}
 }
 
+// TestTornTail has a loss of power leave of the last record, which was not synced, what file systems
+// make of such bytes: it is dropped as if it had been cut off.
+func TestTornTail(t *testing.T) {
+	t.Parallel()
+	body, err := os.ReadFile(lived(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	last := bytes.LastIndexByte(body[:len(body)-1], '\n') + 1
+	for name, tail := range map[string]string{
+		"zeros":                      strings.Repeat("\x00", 600),
+		"zeros that end the line":    strings.Repeat("\x00", 600) + "\n",
+		"zeros in its middle":        string(body[last:last+5]) + "\x00\x00" + string(body[last+7:]),
+		"other bytes with lines":     "\x91\n\n7\n{\"seg\n\xff",
+		"an empty line":              "\n",
+		"a version, then its middle": `{"version":4}` + "\n" + string(body[last+9:]),
+	} {
+		path := filepath.Join(t.TempDir(), "journal")
+		if err := os.WriteFile(path, append(bytes.Clone(body[:last]), tail...), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		j, st, err := Open(path)
+		if err != nil || st.Sealed != nil || len(st.Segments[0]) != 2 {
+			t.Fatalf("%s: %+v, %v", name, st, err)
+		}
+		if err := errors.Join(j.Append(Record{Session: &Session{Mount: "after"}}), j.Close()); err != nil {
+			t.Fatal(err)
+		}
+		if st := reopen(t, path); st.Session.Mount != "after" || st.Sealed != nil {
+			t.Errorf("%s: the next record: %+v", name, st)
+		}
+	}
+}
+
 func TestDamagedJournals(t *testing.T) {
 	t.Parallel()
 	body, err := os.ReadFile(lived(t))

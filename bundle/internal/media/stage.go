@@ -1,6 +1,7 @@
 package media
 
 import (
+	"errors"
 	"os"
 	"path"
 )
@@ -27,4 +28,17 @@ func SameFileSystem(a, b string) bool {
 	x, errA := os.Stat(a)
 	y, errB := os.Stat(b)
 	return errA == nil && errB == nil && sameDevice(x, y)
+}
+
+// SyncFile makes the bytes of a file durable that something else has written. A file system
+// that cannot do that for one file is no error: [SyncAll] follows.
+func SyncFile(name string) error {
+	f, err := os.Open(name)
+	if err == nil {
+		err = errors.Join(syncNames(f), f.Close())
+	}
+	if err != nil {
+		return &Error{"sync", name, err}
+	}
+	return nil
 }
