@@ -39,6 +39,7 @@ require (
 
 // Test dependencies: imported by tests and their helpers alone.
 require (
+	c2sp.org/CCTV/age v0.0.0-20260829155415-4448f2097b2d
 	github.com/Shopify/toxiproxy/v2 v2.12.0
 	github.com/distribution/distribution/v3 v3.1.2
 	github.com/hanwen/go-fuse/v2 v2.12.1

@@ -43,7 +43,7 @@ func (p powered) lose(t *testing.T, seed uint64, count int) {
 	if p.before != nil {
 		p.before(t, d.Path)
 	}
-	d.Settle()
+	d.Durable()
 	from := d.Steps()
 	if err := p.run(t, d.Path); err != nil {
 		t.Fatal(err)

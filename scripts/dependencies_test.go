@@ -21,6 +21,7 @@ const self = "github.com/satchel-airgap/satchel"
 
 // licences has, for each name on the page, words that only its text has.
 var licences = map[string]string{
+	"0BSD":         "Permission to use, copy, modify, and/or distribute this software for any purpose with or without fee is hereby granted.",
 	"Apache-2.0":   "Apache License",
 	"BSD-3-Clause": "Neither the name of",
 	"MIT":          "Permission is hereby granted, free of charge",
@@ -148,6 +149,9 @@ func checkLicence(t *testing.T, path, dir, name string) {
 	found, err := filepath.Glob(filepath.Join(dir, "LICENSE*"))
 	if len(found) == 0 {
 		found, err = filepath.Glob(filepath.Join(dir, "COPYING*"))
+	}
+	if len(found) == 0 { // c2sp.org/CCTV/age has it there
+		found, err = filepath.Glob(filepath.Join(dir, "README.md"))
 	}
 	if err != nil || len(found) == 0 {
 		t.Errorf("%s has no licence in %q: %v", path, dir, err)

@@ -72,8 +72,8 @@ func (d *Disk) Steps() int {
 	return len(d.log)
 }
 
-// Settle makes all that is on the disk durable: what a command starts from.
-func (d *Disk) Settle() {
+// Durable makes all that is on the disk durable: what a command starts from.
+func (d *Disk) Durable() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.base = len(d.log)

@@ -99,8 +99,8 @@ func (d *Disk) Lose(t testing.TB, cut Cut, to string) {
 	}
 }
 
-// add notes a step, and makes durable what it syncs; a settled one is durable.
-func (l *left) add(s step, settled bool) {
+// add notes a step, and makes durable what it syncs; one from before [Disk.Durable] is.
+func (l *left) add(s step, before bool) {
 	if s.kind == named || s.kind == renamed {
 		l.modes[s.child] = s.mode
 		if _, ok := l.dirs[s.child]; s.isDir && !ok {
@@ -108,7 +108,7 @@ func (l *left) add(s step, settled bool) {
 		}
 	}
 	switch {
-	case s.kind == synced || settled || s.top == l.Spare && l.Spare != "":
+	case s.kind == synced || before || s.top == l.Spare && l.Spare != "":
 		now := l.pending[s.id]
 		delete(l.pending, s.id)
 		for _, p := range append(l.movedInto(s.id), append(now, s)...) {
