@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"golang.org/x/sync/errgroup"
@@ -19,81 +20,8 @@ import (
 	"github.com/satchel-airgap/satchel/oci/powertest"
 )
 
-// surviving gives the directories of a command, by name: on the disk, and in what a loss left of it.
-type surviving func(name string) string
-
-// powered is a command that is run on a disk which loses power.
-type powered struct {
-	tops   []string                               // its directories
-	before func(t *testing.T, at surviving)       // makes what it starts from
-	run    func(t *testing.T, at surviving) error // runs it; again, after power is back
-	look   func(t *testing.T, at surviving)       // what may not be, before it is run again
-	whole  func(t *testing.T, at surviving)       // what it has made
-	may    func(cut powertest.Cut, e error) bool  // errors of the run after power is back; nil for none
-}
-
-// lose runs the command once, and again after each of count losses of power, spread over all
-// moments. With SATCHEL_SOAK they are twenty times as many.
-func (p powered) lose(t *testing.T, seed uint64, count int) {
-	t.Helper()
-	if soak() {
-		count *= 20
-	}
-	d := powertest.Mount(t, p.tops...)
-	if p.before != nil {
-		p.before(t, d.Path)
-	}
-	d.Durable()
-	from := d.Steps()
-	if err := p.run(t, d.Path); err != nil {
-		t.Fatal(err)
-	}
-	p.whole(t, d.Path)
-	all := d.Steps() - from
-	if all < 10 {
-		t.Fatalf("the command did %d steps on the disk", all)
-	}
-	for i := range count {
-		cut := powertest.Cut{After: from + (i*all+all/2)/count, Loss: powertest.Losses()[i%len(powertest.Losses())], Seed: seed + uint64(i)}
-		if i%4 == 3 { // power stays on at one of them
-			cut.Spare = p.tops[i/4%len(p.tops)]
-		}
-		p.resumed(t, d, cut)
-	}
-	for i, loss := range powertest.Losses() { // it said that all is done
-		dir := t.TempDir()
-		d.Lose(t, powertest.Cut{After: from + all, Loss: loss, Seed: seed + uint64(i)}, dir)
-		p.whole(t, func(name string) string { return filepath.Join(dir, name) })
-		if t.Failed() {
-			t.Fatalf("what it said to be done is not durable (%s)", loss)
-		}
-	}
-}
-
-// resumed runs the command again after one loss.
-func (p powered) resumed(t *testing.T, d *powertest.Disk, cut powertest.Cut) {
-	t.Helper()
-	dir := t.TempDir()
-	d.Lose(t, cut, dir)
-	at := func(name string) string { return filepath.Join(dir, name) }
-	failed := t.Failed()
-	defer func() {
-		if t.Failed() && !failed {
-			t.Logf("after %+v", cut)
-		}
-		_ = os.RemoveAll(dir)
-	}()
-	p.look(t, at)
-	switch err := p.run(t, at); {
-	case err == nil:
-		p.whole(t, at)
-	case p.may == nil || !p.may(cut, err):
-		t.Fatalf("the next run: %v", err)
-	}
-}
-
 // on is the fixture with its drive and state in these places.
-func (f *fixture) on(at surviving) *fixture {
+func (f *fixture) on(at powertest.At) *fixture {
 	c := *f
 	c.drive, c.state = at("drive"), at("state")
 	return &c
@@ -188,18 +116,19 @@ func TestPackLosesPower(t *testing.T) {
 	t.Parallel()
 	f := newTiny(t)
 	f.job.Signers = []*Signer{newSigner(t, 4).Signer}
-	powered{
-		tops: []string{"drive", "state"},
-		run: func(t *testing.T, at surviving) error {
+	powertest.Command{
+		Tops: []string{"drive", "state"},
+		Run: func(t *testing.T, at powertest.At) error {
 			on := f.on(at)
 			if err := on.broken(t); err != nil && !isA[*SealedError](err) {
 				return err
 			}
 			return on.packInChunks(t)
 		},
-		look:  func(t *testing.T, at surviving) { f.on(at).claimsHold(t) },
-		whole: func(t *testing.T, at surviving) { f.on(at).check(t) },
-	}.lose(t, 100, 14)
+		Look:  func(t *testing.T, at powertest.At) { f.on(at).claimsHold(t) },
+		May:   func(err error) bool { return isA[*DamageError](err) && strings.Contains(err.Error(), "bundle.json") },
+		Whole: func(t *testing.T, at powertest.At) { f.on(at).check(t) },
+	}.Lose(t, 100, 14)
 }
 
 // newTiny is a fixture of less than 1 MiB: several small blobs and one of several chunks.
@@ -215,14 +144,14 @@ func newTiny(t *testing.T) *fixture {
 }
 
 // sealedOn puts a sealed bundle onto the disk.
-func (f *fixture) sealedOn(t *testing.T) func(*testing.T, surviving) {
+func (f *fixture) sealedOn(t *testing.T) func(*testing.T, powertest.At) {
 	all := files(t, f.drive)
-	return func(t *testing.T, at surviving) { write(t, at("drive"), all) }
+	return func(t *testing.T, at powertest.At) { write(t, at("drive"), all) }
 }
 
 // nowhereFalse: what verifies opens and has every blob; anything else is said.
-func (f *fixture) nowhereFalse(drive string) func(*testing.T, surviving) {
-	return func(t *testing.T, at surviving) {
+func (f *fixture) nowhereFalse(drive string) func(*testing.T, powertest.At) {
+	return func(t *testing.T, at powertest.At) {
 		t.Helper()
 		c := *f
 		c.drive = at(drive)
@@ -233,8 +162,8 @@ func (f *fixture) nowhereFalse(drive string) func(*testing.T, surviving) {
 }
 
 // verified checks a bundle, and that no second run is needed.
-func (f *fixture) verified(drive string) func(*testing.T, surviving) {
-	return func(t *testing.T, at surviving) {
+func (f *fixture) verified(drive string) func(*testing.T, powertest.At) {
+	return func(t *testing.T, at powertest.At) {
 		t.Helper()
 		c := *f
 		c.drive = at(drive)
@@ -257,53 +186,53 @@ func TestSealedLosesPower(t *testing.T) {
 	f.send(t, spool, 200_000, "")
 	sent := files(t, spool)
 	other, signer := newPerson(t, false), newSigner(t, 5).Signer
-	damaged := func(t *testing.T, at surviving) {
+	damaged := func(t *testing.T, at powertest.At) {
 		protected(t, at)
 		for _, name := range []string{"s-00-00001.age", seal.ExtrasName} {
 			write(t, at("drive"), map[string][]byte{name: make([]byte, 1000)})
 		}
 	}
-	opens := func(t *testing.T, at surviving) {
+	opens := func(t *testing.T, at powertest.At) {
 		t.Helper()
 		f.nowhereFalse("drive")(t, at)
 		mustOpen(t, at("drive"), fp, f.identity)
 	}
-	for name, c := range map[string]powered{
-		"rekey": {before: plain, look: opens, whole: func(t *testing.T, at surviving) {
+	for name, c := range map[string]powertest.Command{
+		"rekey": {Before: plain, Look: opens, Whole: func(t *testing.T, at powertest.At) {
 			f.verified("drive")(t, at)
 			mustOpen(t, at("drive"), fp, other.by)
-		}, run: func(t *testing.T, at surviving) error {
+		}, Run: func(t *testing.T, at powertest.At) error {
 			_, err := Rekey(t.Context(), []string{at("drive")}, Wanted{Expect: fp}, f.identity, other.to)
 			return err
 		}},
-		"sign": {before: plain, look: opens, whole: f.verified("drive"), run: func(t *testing.T, at surviving) error {
+		"sign": {Before: plain, Look: opens, Whole: f.verified("drive"), Run: func(t *testing.T, at powertest.At) error {
 			_, err := Sign(t.Context(), at("drive"), Wanted{Expect: fp}, []*Signer{signer}, "1.2.3")
 			return err
 		}},
-		"parity": {before: plain, look: opens, whole: f.verified("drive"), run: func(t *testing.T, at surviving) error {
+		"parity": {Before: plain, Look: opens, Whole: f.verified("drive"), Run: func(t *testing.T, at powertest.At) error {
 			_, err := AddParity(t.Context(), at("drive"), Wanted{Expect: fp}, ParityRatio{Parity: 1, Data: 2}, "1.2.3", nil)
 			return err
 		}},
-		"repair in place": {before: damaged, look: f.nowhereFalse("drive"), whole: f.verified("drive"), run: func(t *testing.T, at surviving) error {
+		"repair in place": {Before: damaged, Look: f.nowhereFalse("drive"), Whole: f.verified("drive"), Run: func(t *testing.T, at powertest.At) error {
 			r, err := FindRepair(t.Context(), at("drive"), Wanted{}, nil)
 			if err != nil {
 				return err
 			}
 			return errors.Join(r.InPlace(t.Context(), nil), r.Close())
 		}},
-		"repair into": {tops: []string{"to"}, before: damaged, look: f.nowhereFalse("to/new"), whole: f.verified("to/new"), run: func(t *testing.T, at surviving) error {
+		"repair into": {Tops: []string{"to"}, Before: damaged, Look: f.nowhereFalse("to/new"), Whole: f.verified("to/new"), Run: func(t *testing.T, at powertest.At) error {
 			r, err := FindRepair(t.Context(), at("drive"), Wanted{}, nil)
 			if err != nil {
 				return err
 			}
 			return errors.Join(r.Into(t.Context(), at("to/new"), nil), r.Close())
 		}},
-		"copy": {tops: []string{"to"}, before: protected, look: f.nowhereFalse("to/new"), whole: f.verified("to/new"), run: func(t *testing.T, at surviving) error {
+		"copy": {Tops: []string{"to"}, Before: protected, Look: f.nowhereFalse("to/new"), Whole: f.verified("to/new"), Run: func(t *testing.T, at powertest.At) error {
 			c := *f
 			c.drive = at("drive")
 			return c.copyTo(t, at("to/new"))
 		}},
-		"link": {tops: []string{"to"}, before: protected, look: func(*testing.T, surviving) {}, whole: func(t *testing.T, at surviving) {
+		"link": {Tops: []string{"to"}, Before: protected, Look: func(*testing.T, powertest.At) {}, Whole: func(t *testing.T, at powertest.At) {
 			c := *f
 			found, err := filepath.Glob(at("to") + "/satchel-*")
 			if err != nil || len(found) != 1 {
@@ -311,7 +240,7 @@ func TestSealedLosesPower(t *testing.T) {
 			}
 			c.drive = found[0]
 			c.check(t)
-		}, run: func(t *testing.T, at surviving) error {
+		}, Run: func(t *testing.T, at powertest.At) error {
 			a, err := Receive(t.Context(), at("to"), ReceiveOptions{})
 			for n := 0; n < 2 && err == nil && (a == nil || a.Files == 0 || len(a.Missing) > 0); n++ { // what the link brings is not synced
 				write(t, at("to"), sent)
@@ -325,14 +254,14 @@ func TestSealedLosesPower(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			c.tops = append(c.tops, "drive")
-			c.lose(t, 1000, 4)
+			c.Tops = append(c.Tops, "drive")
+			c.Lose(t, 1000, 4)
 		})
 	}
 }
 
 // shelfOn is the shelf with its drives and state in these places.
-func (s *shelf) shelfOn(at surviving, n int) *shelf {
+func (s *shelf) shelfOn(at powertest.At, n int) *shelf {
 	c := *s
 	c.fixture, c.places = s.fixture.on(at), nil
 	for k := range n {
@@ -390,7 +319,7 @@ func TestDrivesLosePower(t *testing.T) {
 	for k := range n {
 		tops = append(tops, fmt.Sprint("drive-", k+1))
 	}
-	whole := func(t *testing.T, at surviving) {
+	whole := func(t *testing.T, at powertest.At) {
 		t.Helper()
 		on := s.shelfOn(at, n)
 		if _, err := Verify(t.Context(), on.places, VerifyOptions{}); err != nil {
@@ -398,16 +327,16 @@ func TestDrivesLosePower(t *testing.T) {
 		}
 		mustRead(t, on)
 	}
-	powered{
-		tops:  tops,
-		run:   func(t *testing.T, at surviving) error { return s.shelfOn(at, n).packDrives(t) },
-		whole: whole,
-		look: func(t *testing.T, at surviving) {
+	powertest.Command{
+		Tops:  tops,
+		Run:   func(t *testing.T, at powertest.At) error { return s.shelfOn(at, n).packDrives(t) },
+		Whole: whole,
+		Look: func(t *testing.T, at powertest.At) {
 			if _, err := Verify(t.Context(), s.shelfOn(at, n).places, VerifyOptions{}); err == nil {
 				whole(t, at)
 			}
 		},
-	}.lose(t, 500, 6)
+	}.Lose(t, 500, 6)
 }
 
 // mustRead reads every blob of a bundle on several drives.
