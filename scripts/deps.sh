@@ -29,6 +29,7 @@ used_for() {
 	skopeo) echo "that read images and layouts by skopeo" ;;
 	podman) echo "that pull images by podman" ;;
 	age | zstd | tar | curl) echo "that open a bundle by standard tools" ;;
+	python3) echo "that read bundles by a second reader" ;;
 	ssh-keygen) echo "of SSH keys and signatures" ;;
 	mkfs.exfat | mount.exfat-fuse) echo "on an exFAT drive" ;;
 	xorriso | genisoimage | bsdtar) echo "of discs" ;;
@@ -59,7 +60,7 @@ case $(uname -m) in
 aarch64) other=qemu-x86_64-static ;;
 *) other=qemu-aarch64-static ;;
 esac
-programs="docker-registry skopeo podman age zstd tar curl ssh-keygen mkfs.exfat mount.exfat-fuse xorriso genisoimage bsdtar par2 fusermount3 script strace gcc $other"
+programs="docker-registry skopeo podman age zstd tar curl python3 ssh-keygen mkfs.exfat mount.exfat-fuse xorriso genisoimage bsdtar par2 fusermount3 script strace gcc $other"
 missing=
 for p in $programs; do
 	have "$p" || missing="$missing $p"
