@@ -50,6 +50,7 @@ func (v *verification) checkDerived(ctx context.Context) {
 	if err == nil {
 		f, err = now.derive()
 	}
+	v.checkKeys(now)
 	if err != nil {
 		v.checkByNames(ctx, now, err)
 		return
@@ -57,7 +58,6 @@ func (v *verification) checkDerived(ctx context.Context) {
 	if string(f.extras) != string(v.bodies[seal.ExtrasName]) {
 		v.fault(seal.ExtrasName, "is not written as it must be")
 	}
-	v.checkKeys(now)
 	may := []derivedFiles{f}
 	if all := v.allKeys(now); len(all) > 0 {
 		next := now

@@ -37,7 +37,7 @@ func Inspect(file []byte) (Header, error) {
 	if err != nil {
 		return Header{}, fmt.Errorf("cannot be read: %w", err)
 	}
-	if why := checkScrypt(list); why != "" {
+	if why := checkScrypt(list, maxWorkFactor); why != "" {
 		return Header{}, errors.New(why)
 	}
 	var h Header

@@ -107,6 +107,9 @@ func lockedFile(name string, body []byte, ui *UI) Identity {
 		if list[0].Type != stanzaScrypt {
 			return nil, errors.New("it is encrypted to a key; only a passphrase can be used here")
 		}
+		if why := checkScrypt(list, maxOwnIdentity); why != "" {
+			return nil, errors.New("it " + why + ": encrypt it again with age -p")
+		}
 		if _, err := pass.get(); err != nil {
 			return nil, err
 		}
@@ -125,8 +128,7 @@ func lockedFile(name string, body []byte, ui *UI) Identity {
 	})}
 }
 
-// foreign is the passphrase for a file that age wrote, with age's own limit:
-// age -p writes work factor 18.
+// foreign is the passphrase for a file that age wrote.
 func (p Passphrase) foreign() age.Identity {
 	s, err := p.get()
 	if err != nil {
@@ -136,5 +138,6 @@ func (p Passphrase) foreign() age.Identity {
 	if err != nil {
 		return &recorder{}
 	}
+	id.SetMaxWorkFactor(maxOwnIdentity)
 	return id
 }

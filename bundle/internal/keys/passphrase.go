@@ -14,10 +14,12 @@ import (
 )
 
 // scrypt's work factors, as base-2 logarithms: what is written, and the most
-// that is accepted (64 MiB of memory).
+// that is accepted of a key file (64 MiB of memory). An identity file of a person may
+// ask for what age -p writes (256 MiB); age itself would take 4 GiB.
 const (
-	workFactor    = 15
-	maxWorkFactor = 16
+	workFactor     = 15
+	maxWorkFactor  = 16
+	maxOwnIdentity = 18
 )
 
 // passphraseText stands for a passphrase where recipients are listed.
@@ -130,7 +132,7 @@ func (i *scryptIdentity) Unwrap(stanzas []*age.Stanza) ([]byte, error) {
 	if len(stanzas) != 1 || stanzas[0].Type != stanzaScrypt {
 		return nil, age.ErrIncorrectIdentity
 	}
-	if why := checkScrypt(stanzas); why != "" {
+	if why := checkScrypt(stanzas, maxWorkFactor); why != "" {
 		return nil, &FileError{Why: why}
 	}
 	s, err := i.pass.get()
@@ -147,8 +149,9 @@ func (i *scryptIdentity) Unwrap(stanzas []*age.Stanza) ([]byte, error) {
 
 var workFactorPattern = regexp.MustCompile(`^[1-9][0-9]{0,8}$`)
 
-// checkScrypt says what is wrong with a key file that a passphrase opens.
-func checkScrypt(stanzas []*age.Stanza) string {
+// checkScrypt says what is wrong with a file that a passphrase opens, before any memory is
+// taken for it; most is the highest work factor.
+func checkScrypt(stanzas []*age.Stanza, most int) string {
 	for _, s := range stanzas {
 		if s.Type != stanzaScrypt {
 			continue
@@ -159,8 +162,8 @@ func checkScrypt(stanzas []*age.Stanza) string {
 		if len(s.Args) != 2 || !workFactorPattern.MatchString(s.Args[1]) {
 			return "has no valid scrypt work factor"
 		}
-		if n, err := strconv.Atoi(s.Args[1]); err != nil || n > maxWorkFactor {
-			return fmt.Sprintf("asks for scrypt work factor %s, and at most %d is accepted", s.Args[1], maxWorkFactor)
+		if n, err := strconv.Atoi(s.Args[1]); err != nil || n > most {
+			return fmt.Sprintf("asks for scrypt work factor %s, and at most %d is accepted", s.Args[1], most)
 		}
 	}
 	return ""
