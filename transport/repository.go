@@ -158,11 +158,24 @@ const (
 	maxListed = 10_000  // entries of such a list
 	maxTags   = 100_000 // the same of tags: a release has hundreds, and a mirror many releases
 	maxPage   = 8 << 20 // bytes
+	maxPaged  = 4 * maxPage
 )
 
 // EndlessError says that a list which a registry gives in pages has no end.
 type EndlessError struct {
 	Pages, Entries int // that were read
+}
+
+// counted counts the bytes of pages, each of which is bounded by itself.
+type counted struct {
+	io.ReadCloser
+	n *int64
+}
+
+func (c counted) Read(p []byte) (int, error) {
+	n, err := c.ReadCloser.Read(p)
+	*c.n += int64(n)
+	return n, err
 }
 
 func (e *EndlessError) Error() string {
@@ -182,9 +195,9 @@ func (e *EndlessError) Permanent() bool { return true }
 // stopped is the address of a page that was given before, at which it ends too; "" for none.
 func (r *Repository) pages(ctx context.Context, path string, most int, query url.Values, accept http.Header, read func(*http.Response) (int, error)) (stopped string, err error) {
 	seen := map[string]bool{}
-	entries := 0
+	entries, size := 0, int64(0)
 	for next := r.url(path, query); next != nil; {
-		if len(seen) == maxPages || entries > most {
+		if len(seen) == maxPages || entries > most || size > maxPaged {
 			return "", &RegistryError{Err: &EndlessError{len(seen), entries}}
 		}
 		at := *next
@@ -198,6 +211,7 @@ func (r *Repository) pages(ctx context.Context, path string, most int, query url
 				return err
 			}
 			defer resp.Body.Close()
+			resp.Body = counted{resp.Body, &size}
 			n, err := read(resp)
 			if err == nil {
 				entries += n
