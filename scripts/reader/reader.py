@@ -20,7 +20,7 @@ so many), --expect HEX demands this fingerprint, --baseline DIR checks that this
 has what the other leaves out.
 
 Each fault is a line "DIR/FILE: what is wrong", with the offset where it is known.
-Exit codes: 0 whole, 4 damaged or unfinished, 2 usage, refused, or a feature that this
+Exit codes: 0 whole, 4 damaged, unfinished or changed by a copy, 2 usage, refused, or a feature that this
 reader lacks, 5 key. It does not know how README.txt is worded, so it compares that
 file with SHA256SUMS alone.
 """
@@ -81,15 +81,23 @@ class NoKey(Exception):
 
 
 class Report:
-    """What was found, for people: faults are damage, notes are not."""
+    """What was found, for people: faults are damage, changes and notes are not."""
 
     def __init__(self) -> None:
         self.faults: List[str] = []
+        self.changes: Set[str] = set()
 
     def fault(self, where: str, file: str, text: object) -> None:
         line = f"{where}/{file}: {text}"
         if line not in self.faults:
             self.faults.append(line)
+            print(line)
+
+    def change(self, where: str, file: str, text: str) -> None:
+        """No damage, but not as it was sealed: an interrupted change, or a copy as text."""
+        line = f"{where}/{file}: {text}"
+        if line not in self.changes:
+            self.changes.add(line)
             print(line)
 
     def note(self, text: str) -> None:
@@ -113,11 +121,10 @@ def open_file(where: str, name: str) -> BinaryIO:
         raise Fault(name, "is missing") from None
     except OSError as e:
         raise Fault(name, f"cannot be opened: {e.strerror}") from None
-    file = os.fdopen(fd, "rb")
     if not stat.S_ISREG(os.fstat(fd).st_mode):
-        file.close()
+        os.close(fd)
         raise Fault(name, "is no regular file")
-    return file
+    return os.fdopen(fd, "rb")
 
 
 def read_file(where: str, name: str, limit: int) -> bytes:
@@ -190,10 +197,10 @@ def true(value: Any) -> None:
         bad(f"{value!r} is not true")
 
 
-def every(check: Check, most: int = ELEMENTS) -> Check:
+def every(check: Check, most: int = ELEMENTS, least: int = 0) -> Check:
     def inner(value: Any) -> None:
-        if not isinstance(value, list) or len(value) > most:
-            bad("is no list, or too long a one")
+        if not isinstance(value, list) or not least <= len(value) <= most:
+            bad("is no list, or one of another length")
         for item in value:
             check(item)
     return inner
@@ -238,7 +245,7 @@ DRIVE = shape({"satchel": match("drive/1"), "bundle": ID, "drive": number(1, 99)
                "complete": boolean, "files": every(entry(SEGMENT), 262144)})
 BUNDLE = shape({"satchel": match("bundle/1"), "bundle": ID, "created": moment, "stream?": STREAM, "sequence": number(1, 2**31 - 1), "partial?": true,
                 "supplements?": shape({"bundle": ID, "fingerprint": HEX}),
-                "drives": every(shape({"drive": number(1, 99), "sha256": HEX, "signatures?": every(entry(r"drive\.json(\.[1-9][0-9]?)?\.sig", 16384), 99)}), 99),
+                "drives": every(shape({"drive": number(1, 99), "sha256": HEX, "signatures?": every(entry(r"drive\.json(\.[1-9][0-9]?)?\.sig", 16384), 99)}), 99, 1),
                 "index": entry(r"index\.(age|zst)", 1 << 50), "readme?": number(1), **GROWING})
 EXTRAS = shape({"satchel": match("extras/1"), "bundle": ID, "seal?": HEX, "drive?": HEX,
                 "files": every(entry(rf"{KEY_NAME}|{SIGNATURE}|{PARITY}|parity\.json|{OTHER}")), **GROWING})
@@ -565,7 +572,7 @@ class Drive:
             raw, self.seal = self.first("bundle.json", BUNDLE)
             self.fingerprint = sha(raw)
             self.seal_bytes = raw
-        if not self.names & {"bundle.json", "drive.json"}:
+        if not self.names | self.copies:
             raise Refused(f"{where}: there is no bundle")
         want = {d["sha256"] for d in self.seal.get("drives", [])}
         self.drive_bytes, self.drive = self.first("drive.json", DRIVE, want)
@@ -576,25 +583,33 @@ class Drive:
 
     def listed(self, below: str) -> Set[str]:
         """Names of the grammar in a directory."""
-        found, pattern = set(), SMALL if below else GRAMMAR
+        found: Set[str] = set()
         path = os.path.join(self.where, below)
         if not os.path.isdir(path) or (below and os.path.islink(path)):
             return found
         for name in sorted(os.listdir(path)):
-            if re.fullmatch(pattern, name):
+            if re.fullmatch(GRAMMAR, name):
                 found.add(name)
-            elif name.endswith(".tmp") and re.fullmatch(pattern, name[:-4]):
+            elif name.endswith(".tmp") and re.fullmatch(GRAMMAR, name[:-4]):
                 self.report.note(f"{os.path.join(path, name)} is what a crash left")
         return found
 
     def fault(self, name: str, what: object) -> None:
         self.report.fault(self.where, name, what)
 
+    def compare(self, item: Dict[str, Any]) -> None:
+        """Compares a file with its size and SHA-256; text without the CR of a copy as text."""
+        name = item["name"]
+        if not name.endswith((".json", ".sig")):
+            compare(self.where, item)
+        elif sha(self.text(name)) != item["sha256"]:
+            raise Fault(name, "its SHA-256 is not the one that binds it")
+
     def text(self, name: str, limit: int = TEXT) -> bytes:
         """A text file, without the CR that a copy as text has put in."""
         data = read_file(self.where, name, limit)
         if b"\r\n" in data:
-            self.report.note(f"{self.where}/{name}: line ends are CR LF: it was copied as text")
+            self.report.change(self.where, name, "line ends are CR LF: it was copied as text")
             data = data.replace(b"\r\n", b"\n")
         return data
 
@@ -633,7 +648,7 @@ class Drive:
             self.bound[seal["index"]["name"]] = seal["index"]
         self.check_needs(seal, signatures, plain)
         for item in list(self.bound.values()) + self.drive["files"]:
-            self.attempt(compare, self.where, item)
+            self.attempt(self.compare, item)
         self.check_copies()
         self.check_keys(extras, plain)
         self.check_signatures(signatures)
@@ -677,7 +692,7 @@ class Drive:
         for name, digest in {**self.small(), "extras.json": sha(original)}.items():
             path = "copy/" + name
             try:
-                data = self.text(path) if name.endswith(".json") else read_file(self.where, path, TEXT if name.startswith("key") else LARGEST)
+                data = self.text(path) if name.endswith((".json", ".sig")) else read_file(self.where, path, TEXT if name.startswith("key") else LARGEST)
                 if sha(data) != digest and not (name == "extras.json" and self.newer(data)):
                     raise Fault(path, "is not equal to its original")
             except Fault as e:
@@ -697,6 +712,7 @@ class Drive:
                     compare(self.where, {**item, "name": "copy/" + name})
             same = ("satchel", "bundle", "seal", "drive")
             self.more = added
+            self.report.change(self.where, "copy/extras.json", f"a change was interrupted that adds {', '.join(sorted(added))}")
             self.more_extras = sha(data)
             return [copy.get(k) for k in same] == [self.extras.get(k) for k in same]
         return False
@@ -761,9 +777,9 @@ class Drive:
                 if name.startswith("bundle") and not self.seal:
                     self.fault(path, "extra")
             elif re.fullmatch(KEY_NAME, name) and not plain and int(name[4:-4]) > highest and copy and self.rekeyed(name):
-                self.report.note(f"{self.where}/{path}: a rekey was interrupted")
+                self.report.change(self.where, path, "a rekey was interrupted")
             elif (name == "parity.json" or re.fullmatch(f"{PARITY}|{OTHER}", name)) and "parity.json" not in extras and self.adding(name, path):
-                self.report.note(f"{self.where}/{path}: adding parity was interrupted")
+                self.report.change(self.where, path, "adding parity was interrupted")
             else:
                 self.fault(path, "extra: no seal and not extras.json names it")
         for name in sorted((self.copies & known) - set(self.small()) - {"extras.json"}):
@@ -1023,6 +1039,7 @@ class Field:
 ROOT = shape({"mediaType": text, "digest": DIGEST, "size": number(0)}, ordered=False)
 ASCII = match(r"[ -~]{0,8192}")
 REASON = shape({"kind": match(r"[A-Za-z][A-Za-z0-9. -]{0,63}"), "name?": ASCII, "part?": ASCII, "catalog?": ASCII}, ordered=False)
+REPOSITORY = match(r"[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*")
 ORIGIN = match(r"[a-z][a-z0-9-]{0,31}")
 IN_BUNDLE = {"name": match(SEGMENT), "drive": number(1, 99), "size": number(1, LARGEST), "sha256": HEX, "tar": number(1)}
 FROM = {"bundle": ID, "fingerprint?": HEX, "stream?": STREAM, "sequence?": number(1, 2**31 - 1), "receipt?": HEX, "mirror?": text}
@@ -1032,12 +1049,12 @@ LINES: Dict[str, Check] = {
                           "drives": number(1, 99), "images?": number(0)}, ordered=False),
     "segment": shape(IN_BUNDLE, ordered=False),
     "kept": shape(IN_BUNDLE, ordered=False),
-    "blob": shape({"digest": DIGEST, "size": number(0), "at": every(every(number(0), 3))}, ordered=False),
-    "baseline": shape({"from": every(shape(FROM, ordered=False), 1000), "content": every(every(lambda _: None, 3), 65536)}, ordered=False),
-    "image": shape({"origin": ORIGIN, "source": text, "root": ROOT, "platforms?": every(text), "tags?": every(text), "path?": text, "why?": every(text),
-                    "reasons?": every(REASON), "subject?": DIGEST, "made?": true, "base?": match(r".+@sha256:[0-9a-f]{64}"),
-                    "without?": every(DIGEST, 1024), "unknown?": every(text, 16)}, ordered=False),
-    "gap": shape({"origin": ORIGIN, "source": text, "digest?": DIGEST, "subject?": DIGEST, "path?": text, "why?": every(text), "reasons?": every(REASON),
+    "blob": shape({"digest": DIGEST, "size": number(0), "at": every(every(number(0), 3, 3), least=1)}, ordered=False),
+    "baseline": shape({"from": every(shape(FROM, ordered=False), 1000), "content": every(every(lambda _: None, 3, 3), 65536)}, ordered=False),
+    "image": shape({"origin": ORIGIN, "source": text, "root": ROOT, "platforms?": every(match(r"[^/\s]+/[^/\s]+(/[^/\s]+)?")), "tags?": every(match(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")), "path?": REPOSITORY,
+                    "why?": every(text), "reasons?": every(REASON), "subject?": DIGEST, "made?": boolean, "base?": match(r".+@sha256:[0-9a-f]{64}"),
+                    "without?": every(DIGEST, 1024), "unknown?": every(match("referrers|sig|att|sbom"), 16)}, ordered=False),
+    "gap": shape({"origin": ORIGIN, "source": text, "digest?": DIGEST, "subject?": DIGEST, "path?": REPOSITORY, "why?": every(text), "reasons?": every(REASON),
                   "error": text}, ordered=False),
     "document": shape({"name": match(r"[a-z][a-z0-9-]{0,63}"), "root": ROOT}, ordered=False),
     "end": shape({"segments": number(0), "blobs": number(0), "images": number(0), "gaps?": number(0), "documents?": number(0), "baseline?": number(0),
@@ -1057,7 +1074,7 @@ class Index:
             try:
                 value = parse(line)
                 kinds = [key for key in value if key in LINES]
-                kind, item = (kinds[0], value[kinds[0]]) if len(kinds) == 1 else bad("is of no kind, or of several")
+                kind, item = (kinds[0], value[kinds[0]]) if len(kinds) == len(value) == 1 else bad("is of no kind, or of several")
                 if order.index(kind) < rank or (self.lines[kind] and kind not in COUNTED) or (row == 0) != (kind == "index"):
                     bad(f"a line {kind} does not stand here")
                 if kind == "index":
@@ -1113,7 +1130,7 @@ class Index:
         self.pieces: List[List[Tuple[int, int, str]]] = [[] for _ in self.segments]
         before = (-1, -1)
         for digest, blob in self.blobs.items():
-            if not blob["at"] or any(len(at) != 3 or at[0] >= len(self.segments) for at in blob["at"]) or sum(at[2] for at in blob["at"]) != blob["size"]:
+            if any(at[0] >= len(self.segments) for at in blob["at"]) or sum(at[2] for at in blob["at"]) != blob["size"]:
                 bad(f"the pieces of {digest} are not those of its size")
             if blob["size"] == 0 and (len(blob["at"]) != 1 or digest != "sha256:" + sha(b"")):
                 bad(f"{digest} has no content")
@@ -1141,7 +1158,7 @@ class Index:
             ids = [source["bundle"] for source in baseline["from"]]
             pairs = []
             for row in baseline["content"]:
-                if len(row) != 3 or not isinstance(row[0], str) or type(row[1]) is not int or not 0 <= row[1] < len(ids) or not isinstance(row[2], str):
+                if not isinstance(row[0], str) or type(row[1]) is not int or not 0 <= row[1] < len(ids) or not isinstance(row[2], str):
                     bad("the baseline names a source that is not there")
                 packed = base64.b64decode(row[2], validate=True)
                 found = [packed[i:i + 16] for i in range(0, len(packed), 16)]
@@ -1161,10 +1178,12 @@ class Index:
 
     def check_image(self, image: Dict[str, Any]) -> None:
         root, without = image["root"], image.get("without", [])
+        if not is_index(root) and not is_manifest(root):
+            bad(f"{root['mediaType']} is not the media type of a manifest")
         blob = self.blobs.get(root["digest"])
         if (blob["size"] != root["size"]) if blob else self.half(root["digest"]) not in self.halves:
             bad(f"the root of {image['source']} has no blob line of its size, and is not in the baseline")
-        if "base" in image and "made" not in image:
+        if "base" in image and not image.get("made"):
             bad(f"{image['source']} has a base, and was not made")
         ascending(without)
         if without and (root["digest"] in without or not is_index(root)):
@@ -1693,8 +1712,9 @@ def run(line: List[str]) -> int:
     if options.command in ("verify", "extract"):
         if bundle.plain:
             report.note("the bundle is not encrypted: anybody can read it")
-        print(f"fingerprint: {bundle.fingerprint}\nverdict: {'whole, as far as it is here' if bundle.missing else 'whole'}")
-    return 0
+        verdict = "whole, but not as it was sealed" if report.changes else "whole, as far as it is here" if bundle.missing else "whole"
+        print(f"fingerprint: {bundle.fingerprint}\nverdict: {verdict}")
+    return 4 if report.changes else 0
 
 
 def read_content(bundle: Bundle, options: argparse.Namespace, last: str) -> None:
