@@ -2,6 +2,8 @@ package scripts
 
 import (
 	"fmt"
+	"log/slog"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -9,6 +11,10 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/olareg/olareg"
+	"github.com/olareg/olareg/config"
+
+	"github.com/satchel-airgap/satchel/oci/ocitest"
 	"github.com/satchel-airgap/satchel/oci/proctest"
 )
 
@@ -138,4 +144,116 @@ func (a answer) compare(fields map[string]string) string {
 		return fmt.Sprintf("exit %d", exit)
 	}
 	return ""
+}
+
+// TestSecondReaderOfNewBundles: what this build packs, on several drives with parity across them,
+// signed and rekeyed, and a supplement, is as the format says. A drive that is lost comes back from
+// parity that the second reader computes.
+func TestSecondReaderOfNewBundles(t *testing.T) {
+	if os.Getenv("SATCHEL_SOAK") == "" {
+		t.Skip("it builds satchel: SATCHEL_SOAK=1 runs it")
+	}
+	t.Parallel()
+	r := newReader(t)
+	w := newWriter(t)
+	w.run("pack", "-c", w.config, "-r", w.keygen("first.key"), "--segment-size", "1MiB", "--lanes", "1", "--drive-size", "2500KiB", w.drive("d1"), w.drive("d2"), w.drive("d3"))
+	w.run("parity", "--parity", "10/10", w.drive("d1"), w.drive("d2"), w.drive("d3"))
+	w.run("rekey", "-i", w.path("first.key"), "-r", w.keygen("second.key"), w.drive("d1"), w.drive("d2"), w.drive("d3"))
+	w.run("pack", "-c", w.config, "-r", w.keygen("third.key"), "--segment-size", "1MiB", "--lanes", "1", w.drive("one"))
+	lost := w.path("one/s-00-00002.age")
+	if err := os.Remove(lost); err != nil {
+		t.Fatal(err)
+	}
+	w.run("repair", "--from-source", "--lost", w.path("one"), "-c", w.config, "-r", w.keygen("fourth.key"), w.drive("supplement"))
+	both := filepath.Join(w.dir, "both.key")
+	if err := os.WriteFile(both, []byte(read(t, w.path("third.key"))+read(t, w.path("fourth.key"))), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	answers := r.batch(t, []string{
+		fmt.Sprintf("extract -i %s %s %s %s %s", w.path("second.key"), w.path("d1"), w.path("d2"), w.path("d3"), w.path("layout")),
+		fmt.Sprintf("rebuild %s %s %s", w.path("d1"), w.path("d3"), w.path("rebuilt")),
+		fmt.Sprintf("verify -i %s %s", both, w.path("one")),
+		fmt.Sprintf("verify -i %s %s %s", both, w.path("one"), w.path("supplement")),
+	})
+	for i, want := range []string{"verdict: whole", "rebuilt: ", "one/s-00-00002.age: is missing", "verdict: whole"} {
+		if !strings.Contains(answers[i].text, want) || (answers[i].exit == 0) != (i != 2) {
+			t.Errorf("command %d does not say %q, but ends with %d:\n%s", i+1, want, answers[i].exit, answers[i].text)
+		}
+	}
+	segments, err := filepath.Glob(w.path("d2/s-*.age"))
+	if err != nil || len(segments) == 0 {
+		t.Fatalf("%d segments on the second drive: %v", len(segments), err)
+	}
+	for _, segment := range segments {
+		if read(t, filepath.Join(w.path("rebuilt"), filepath.Base(segment))) != read(t, segment) {
+			t.Errorf("%s comes back with other bytes", filepath.Base(segment))
+		}
+	}
+}
+
+// writer is a build of satchel, and a registry with an image for it.
+type writer struct {
+	t      *testing.T
+	dir    string
+	config string
+}
+
+func newWriter(t *testing.T) writer {
+	t.Helper()
+	w := writer{t: t, dir: t.TempDir()}
+	build := proctest.Within(t, proctest.Build, "go", "build", "-o", w.path("satchel"), "../cmd/satchel")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("go build: %v\n%s", err, out)
+	}
+	store := olareg.New(config.Config{Storage: config.ConfigStorage{StoreType: config.StoreMem}, Log: slog.New(slog.DiscardHandler)})
+	server := httptest.NewServer(store)
+	t.Cleanup(func() {
+		server.Close()
+		if err := store.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	c := ocitest.New(11)
+	image := c.Image(false, c.Layer(2<<20, ocitest.LayerGzip), c.Layer(1<<20, ocitest.LayerGzip), c.Layer(1600<<10, ocitest.LayerGzip), c.Layer(5<<10, ocitest.LayerTar))
+	if err := ocitest.Push(t.Context(), c, image, server.URL, "reader/app", "1.0"); err != nil {
+		t.Fatal(err)
+	}
+	w.config = w.path("imageset.yaml")
+	text := "apiVersion: mirror.openshift.io/v2alpha1\nkind: ImageSetConfiguration\nmirror:\n  additionalImages:\n  - name: " + strings.TrimPrefix(server.URL, "http://") + "/reader/app:1.0\n"
+	if err := os.WriteFile(w.config, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return w
+}
+
+func (w writer) path(name string) string { return filepath.Join(w.dir, name) }
+
+func (w writer) drive(name string) string {
+	w.t.Helper()
+	if err := os.MkdirAll(w.path(name), 0o755); err != nil {
+		w.t.Fatal(err)
+	}
+	return w.path(name)
+}
+
+// keygen makes a key, and answers with its recipient.
+func (w writer) keygen(name string) string {
+	w.t.Helper()
+	return strings.TrimSpace(w.run("keygen", "--file", w.path(name)))
+}
+
+func (w writer) run(args ...string) string {
+	w.t.Helper()
+	cmd := proctest.Command(w.t, w.path("satchel"), args...)
+	cmd.Env = append(os.Environ(), "XDG_STATE_HOME="+w.path("state"))
+	if args[0] == "pack" || args[0] == "repair" {
+		cmd.Args = append(cmd.Args, "--tls-verify=false")
+	}
+	var stderr strings.Builder
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		w.t.Fatalf("satchel %s: %v\n%s%s", strings.Join(args, " "), err, out, stderr.String())
+	}
+	return string(out)
 }
