@@ -38,6 +38,7 @@ type checkOptions struct {
 	registry   registryFlags
 	audit      auditFlags
 	given      func(string) bool // whether a flag was
+	typed      func(string) bool // and on the command line
 }
 
 func newCheck(a *app) *cobra.Command {

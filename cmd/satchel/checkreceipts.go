@@ -29,12 +29,13 @@ func forReceipts(f *pflag.FlagSet, o *checkOptions) {
 		f.Lookup(name).Usage += "; for the receipts of --to alone"
 	}
 	o.given = f.Changed
+	o.typed = func(name string) bool { return typed(f.Lookup(name)) }
 }
 
 // idle refuses flags that nothing would be done by.
 func (o checkOptions) idle() error {
 	for _, name := range receiptFlags() {
-		if o.to == "" && o.given(name) {
+		if o.to == "" && o.typed(name) {
 			return usage(fmt.Errorf("--%s is for reading the receipts that a mirror keeps, and no mirror is named", name),
 				"leave it out: images are pulled by what is in OUTDIR, as nodes do; or name the mirror, too (--to HOST[:PORT][/NAMESPACE])")
 		}

@@ -38,7 +38,7 @@ func (a *app) toConfirm(args []string, by trustFlags, site string) (list []confi
 		}
 		list = append(list, confirming{r.Fingerprint, ledger.Arrival{Site: site, Mirror: r.Mirror.String(), First: r.Site(r.Digest()), How: ledger.ByReceipt}})
 	}
-	if trust != nil && len(list) == 0 {
+	if trust != nil && len(list) == 0 && by.typed() {
 		return nil, usage(errors.New("--trust is for receipts: a slip is not signed"), "name a receipt that came back, or leave out --trust")
 	}
 	digits, err := fingerprints(slips)

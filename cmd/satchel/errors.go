@@ -24,6 +24,7 @@ import (
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/prune"
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/receipt"
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/serve"
+	"github.com/satchel-airgap/satchel/cmd/satchel/internal/siteconfig"
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/unpack"
 	"github.com/satchel-airgap/satchel/manifests"
 	"github.com/satchel-airgap/satchel/oci"
@@ -115,7 +116,7 @@ func exitCode(err error) int {
 // isUsage reports whether an error is of what was typed or configured.
 func isUsage(err error) bool {
 	var signer *bundle.SignerError
-	return errors.As(err, &signer) && signer.Input || as[*bundle.TrustFileError](err) || as[*usageError](err) || as[*copying.CountError](err) || as[*places.SizeError](err) || as[*bundle.LinkListError](err) || as[*bundle.ListError](err) || as[*bundle.NoJournalError](err) || as[*bundle.SupplementError](err) || as[*pack.WithoutError](err) || as[*pack.NoDriveError](err) || as[*pack.WaitingError](err) || as[*pack.OtherConfigError](err) || as[*notAdoptedError](err) || as[*gaps.FileError](err) || as[*hub.FileError](err) || as[*prepare.ListError](err) || as[*outdir.RefusedError](err) ||
+	return errors.As(err, &signer) && signer.Input || as[*bundle.TrustFileError](err) || as[*siteconfig.Error](err) || as[*usageError](err) || as[*copying.CountError](err) || as[*places.SizeError](err) || as[*bundle.LinkListError](err) || as[*bundle.ListError](err) || as[*bundle.NoJournalError](err) || as[*bundle.SupplementError](err) || as[*pack.WithoutError](err) || as[*pack.NoDriveError](err) || as[*pack.WaitingError](err) || as[*pack.OtherConfigError](err) || as[*notAdoptedError](err) || as[*gaps.FileError](err) || as[*hub.FileError](err) || as[*prepare.ListError](err) || as[*outdir.RefusedError](err) ||
 		as[*manifests.ConfigError](err) || as[*manifests.InputError](err) || as[*manifests.NoReleaseError](err) || as[*manifests.NoOperatorError](err) || as[*manifests.DraftError](err) || as[*inuse.FileError](err) || as[*clusters.FileError](err) || as[*manifests.SiteError](err) || as[*manifests.ChartError](err) ||
 		as[*pack.ChangedError](err) || as[*bundle.RefusedError](err) || as[*bundle.NeedsError](err) || as[*bundle.MixedError](err) || as[*bundle.RecipientError](err) ||
 		as[*catalogs.ShrinkError](err) || as[*manifests.CatalogMergeError](err) || as[*unpack.LayoutError](err) || as[*oci.CollisionError](err) || as[*oci.UnsupportedError](err) || as[*oci.LayoutError](err) || as[*oci.VersionError](err) ||

@@ -191,7 +191,7 @@ func (a *app) printOutcome(cmd *cobra.Command, err error, code int) error {
 	}
 	e := ended{Command: cmd.Name(), Exit: code, Seconds: time.Since(o.began).Round(time.Millisecond).Seconds()}
 	if err != nil {
-		lines, hints := explain(err)
+		lines, hints := a.explain(err)
 		e.Error, e.Hints = strings.Join(lines, "\n"), hints
 	}
 	o.doc.end(e)
@@ -213,6 +213,9 @@ func askedFormat(cmd *cobra.Command, args []string) string {
 		if strings.HasPrefix(args[i], "-o") || strings.HasPrefix(args[i], "--output") && !strings.HasPrefix(args[i], "--output-") {
 			_ = f.Parse(args[i:min(i+2, len(args))]) // what cannot be read asks for nothing
 		}
+	}
+	if o := cmd.Flags().Lookup("output"); *output == "" && o != nil && !typed(o) {
+		*output = o.Value.String() // as it is configured
 	}
 	if *output == "json" || *output == "yaml" {
 		return *output

@@ -64,7 +64,7 @@ func (o sourceOptions) check(r repairOptions) error {
 	}
 	var err error
 	o.flags.VisitAll(func(f *pflag.Flag) {
-		if f.Changed && err == nil {
+		if typed(f) && err == nil {
 			err = usage(fmt.Errorf("--%s is for --from-source", f.Name), "add --from-source, or leave it out")
 		}
 	})

@@ -23,6 +23,7 @@ import (
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/renderer"
 	"github.com/satchel-airgap/satchel/oci/text"
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 )
 
 // memoryLimit makes the garbage collector work before memory passes 256 MiB.
@@ -41,6 +42,9 @@ type app struct {
 	args           []string                    // as typed, for the line that resumes
 	cache          atomic.Pointer[cache.Cache] // that was opened last
 	goOn           string                      // the line that resumes, where it is not the same again
+	etc            string                      // the file of the host in the site's configuration, "" for none
+	noDefaults     []string                    // flags that take nothing from the site's configuration
+	fromSite       []*pflag.Flag               // those that took something
 }
 
 // run is the whole program; it returns the exit code.
@@ -53,13 +57,17 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	}
 	signal.Ignore(syscall.SIGXFSZ) // a file that is too large is an error of the write
 	log.SetOutput(io.Discard)      // libraries write there, text of charts among it
-	a := &app{stdout: stdout, stderr: stderr, args: args, outcome: outcome{began: time.Now()}}
+	return (&app{stdout: stdout, stderr: stderr, args: args, outcome: outcome{began: time.Now()}, etc: siteFile}).execute()
+}
+
+// execute runs the command that was typed.
+func (a *app) execute() int {
 	ctx, stop := interruptible(a)
 	defer stop()
 	root := newRoot(a)
-	root.SetArgs(args)
-	root.SetOut(stdout)
-	root.SetErr(stderr)
+	root.SetArgs(a.args)
+	root.SetOut(a.stdout)
+	root.SetErr(a.stderr)
 	cmd, err := root.ExecuteContextC(ctx)
 	switch {
 	case errors.Is(err, errMidway):
@@ -141,7 +149,7 @@ func (a *app) report(err error) {
 	if log, _ := a.newLogger(); log != nil {
 		a.log.Store(log) // a flag that cannot be read may stand after --log-format
 	}
-	lines, hints := explain(err)
+	lines, hints := a.explain(err)
 	asJSON := a.flags.format == formatJSON
 	for i, line := range lines {
 		if asJSON && i == len(lines)-1 {
@@ -370,9 +378,10 @@ it into the mirror registry. Either can be interrupted anywhere and run again.
 	root.PersistentFlags().StringVar(&a.flags.format, "log-format", "text", "`FORM` of log lines: text or json")
 	root.PersistentFlags().Var(givenValue{&a.flags.file, "FILE"}, "log-file", "`FILE` that the run's log is added to, mode 0600: lines of every level with their times, in the form of --log-format")
 	root.PersistentFlags().BoolVar(&a.noProgress, "no-progress", false, "print no progress")
+	root.PersistentFlags().Var(&namesValue{list: &a.noDefaults}, noDefault, "do not take from the site's configuration what it says of `FLAG`; all: of any flag (may be given more than once)")
 	root.SetFlagErrorFunc(wrongFlag)
 	root.AddCommand(newKeygen(a), newPlan(a), newPack(a), newVerify(a), newCopy(a), newMissing(a), newList(a), newInspect(a), newUnpack(a), newRender(a), newServe(a), newDiff(a), newCheck(a), newParity(a), newRepair(a), newRekey(a), newSign(a), newReceipt(a), newPrune(a), newPullSecret(a), newConfirm(a), newConvert(a), newVersion(a))
-	root.AddCommand(newAvailable(a), newInit(a), newClusterQuery(a))
+	root.AddCommand(newAvailable(a), newInit(a), newClusterQuery(a), newConfig(a))
 	for _, cmd := range root.Commands() {
 		if cmd.Long == "" {
 			cmd.Long = cmd.Short + "."
@@ -380,6 +389,9 @@ it into the mirror registry. Either can be interrupted anywhere and run again.
 		cmd.Long += "\n\nExit status: see satchel --help."
 	}
 	addHelp(root, a.stdout)
+	for _, cmd := range configurable(root) {
+		a.withSite(cmd)
+	}
 	return root
 }
 

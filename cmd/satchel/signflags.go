@@ -45,12 +45,14 @@ type trustFlags struct {
 	files []string
 	need  int
 	given func() bool // whether --signatures was
+	typed func() bool // whether --trust was, on the command line
 }
 
 func addTrustFlags(f *pflag.FlagSet, t *trustFlags) {
 	f.StringArrayVar(&t.files, "trust", nil, "refuse any bundle that nobody in `FILE` has signed: allowed signers, as ssh-keygen(1) describes them (may be given more than once)")
 	f.IntVar(&t.need, "signatures", 1, "with --trust: how many different signers, `N`, must have signed")
 	t.given = func() bool { return f.Changed("signatures") }
+	t.typed = func() bool { return typed(f.Lookup("trust")) }
 }
 
 // addReceiptTrust adds the same flags for the receipts that a command takes, as it calls them.
@@ -58,6 +60,7 @@ func addReceiptTrust(f *pflag.FlagSet, t *trustFlags, receipt string) {
 	f.StringArrayVar(&t.files, "trust", nil, "refuse any "+receipt+" that nobody in `FILE` has signed: allowed signers, as ssh-keygen(1) describes them; signatures lie beside the receipt, as RECEIPT.sig (may be given more than once)")
 	f.IntVar(&t.need, "signatures", 1, "with --trust: how many different signers, `N`, must have signed")
 	t.given = func() bool { return f.Changed("signatures") }
+	t.typed = func() bool { return typed(f.Lookup("trust")) }
 }
 
 // load reads the files, nil if there are none.

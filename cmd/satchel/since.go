@@ -43,7 +43,7 @@ func (a *app) since(f sinceFlags, state, stream, from string, named bool, h *man
 	switch {
 	case err != nil:
 		return nil, nil, err
-	case trust != nil && (len(values) == 0 || slices.Contains(values, sinceLast)):
+	case trust != nil && f.signers.typed() && (len(values) == 0 || slices.Contains(values, sinceLast)):
 		return nil, nil, usage(errors.New("--trust is for receipts: it says who must have signed those that --since names"), "name a receipt with --since, or leave out --trust")
 	case f.sites != 0 && (f.sites < 0 || !slices.Equal(values, []string{sinceLast})):
 		return nil, nil, usage(errors.New("--sites is for --since last, and at least 1"), "receipts name their sites themselves")

@@ -51,7 +51,7 @@ func addNoEncryption(f *pflag.FlagSet, plain *bool) {
 func checkRecipients(command string, to []bundle.Recipient, plain bool) error {
 	switch {
 	case plain && len(to) > 0:
-		return usage(errors.New("--no-encryption and recipients are given, and only one of them can be meant"), "leave out --no-encryption to encrypt the bundle, or all recipients not to")
+		return usage(errors.New("--no-encryption and recipients are given, and only one of them can be meant"), "leave out --no-encryption to encrypt the bundle, or all recipients not to; of those that are configured: --no-default recipient,recipients-file")
 	case !plain && len(to) == 0:
 		return usage(errors.New(command+" needs a recipient"), "give recipients with -r age1... or -R FILE (satchel keygen creates one), or --passphrase")
 	}
