@@ -21,7 +21,7 @@ has what the other leaves out.
 
 Each fault is a line "DIR/FILE: what is wrong", with the offset where it is known.
 Exit codes: 0 whole, 4 damaged, unfinished or changed by a copy, 2 usage, refused, or a feature that this
-reader lacks, 5 key. It does not know how README.txt is worded, so it compares that
+reader lacks, 5 key, 1 anything else. It does not know how README.txt is worded, so it compares that
 file with SHA256SUMS alone.
 """
 
@@ -574,7 +574,7 @@ class Drive:
             self.seal_bytes = raw
         if not self.names | self.copies:
             raise Refused(f"{where}: there is no bundle")
-        want = {d["sha256"] for d in self.seal.get("drives", [])}
+        want: Set[Optional[str]] = {d["sha256"] for d in self.seal.get("drives", [])}
         self.drive_bytes, self.drive = self.first("drive.json", DRIVE, want)
         self.number: int = self.drive["drive"]
         self.id: str = self.drive["bundle"]
@@ -613,7 +613,7 @@ class Drive:
             data = data.replace(b"\r\n", b"\n")
         return data
 
-    def first(self, name: str, check: Check, bound: Optional[Set[str]] = None) -> Tuple[bytes, Dict[str, Any]]:
+    def first(self, name: str, check: Check, bound: Optional[Set[Optional[str]]] = None) -> Tuple[bytes, Dict[str, Any]]:
         """The original or its copy: the first that is right; that the original is not is a fault."""
         failed: Optional[Fault] = None
         for path in (name, "copy/" + name):
@@ -634,8 +634,7 @@ class Drive:
         """Checks all files of the drive. seal and signatures are what bundle.json says, if it is there."""
         last = bool(self.seal)
         sums = self.sums()
-        _, self.extras = self.first("extras.json", EXTRAS, {s for n, s in sums.items() if n == "extras.json"} & {
-            s for n, s in sums.items() if n == "copy/extras.json"})
+        self.extras = self.read_extras(sums)
         extras = named(self.extras)
         key, other = ("seal", "drive") if last else ("drive", "seal")
         if self.extras.get(key) != (fingerprint if last else sha(self.drive_bytes)) or other in self.extras or self.extras["bundle"] != self.id:
@@ -656,6 +655,15 @@ class Drive:
         self.check_sums(sums)
         if "parity.json" in extras:
             self.attempt(self.check_parity)
+
+    def read_extras(self, sums: Dict[str, str]) -> Dict[str, Any]:
+        """extras.json. Where it and its copy differ, SHA256SUMS decides, but for a change that was interrupted."""
+        with contextlib.suppress(Fault):
+            self.extras = read_seal(self.text("extras.json"), "extras.json", EXTRAS)
+            if self.newer(self.text("copy/extras.json")):
+                return self.extras
+        bound = {sums.get("extras.json")} & {sums.get("copy/extras.json")} - {None}
+        return self.first("extras.json", EXTRAS, bound)[1]
 
     def attempt(self, do: Callable[..., None], *args: Any) -> None:
         try:
@@ -1584,7 +1592,7 @@ class Bundle:
                 self.reach(item["root"], set(item.get("without", [])), blobs, named_by, False)
                 if set(item.get("without", [])) - named_by:
                     bad(f"{item['source']}: without has a digest that no index of it names")
-        except (ValueError, KeyError, TypeError, AttributeError) as e:
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as e:
             raise Fault(lines["segment"][-1]["name"], str(e)) from None
 
     def reach(self, descriptor: Dict[str, Any], without: Set[str], blobs: Blobs, named_by: Set[str], below_index: bool) -> None:
@@ -1637,6 +1645,8 @@ class Bundle:
     def print_list(self) -> None:
         lines = self.index.lines
         print(f"bundle: {self.id}\nfingerprint: {self.fingerprint}\ncreated: {self.seal['created']}")
+        for of in lines["supplements"]:
+            print(f"supplement of: {of['bundle']} {of['fingerprint']}")
         for image in lines["image"]:
             print(f"image: {image['source']} {image['root']['digest']}")
         for gap in lines["gap"]:
@@ -1706,6 +1716,9 @@ def run(line: List[str]) -> int:
         return 5
     except Fault as e:
         report.fault(options.dirs[0], e.file, e)
+    except OSError as e:
+        print(f"failed: {e}")
+        return 1
     if report.faults:
         print("verdict: damaged")
         return 4
