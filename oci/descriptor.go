@@ -74,8 +74,11 @@ func (e *UnsupportedError) Error() string { return e.What + ": " + e.Why }
 // Permanent reports that trying again gives the same answer.
 func (e *UnsupportedError) Permanent() bool { return true }
 
+// maxBlob is the largest blob, in bytes: [MaxReached] of them, added, do not overflow.
+const maxBlob = 1 << 40
+
 // CheckDescriptor reports what makes d unfit to be carried: a digest that is
-// malformed or not SHA-256, a negative size, a media type that is refused, a
+// malformed or not SHA-256, a size that is negative or more than 1 TiB, a media type that is refused, a
 // manifest above [MaxManifestSize]. The error is an *[UnsupportedError].
 func CheckDescriptor(d Descriptor) error {
 	if err := CheckDigest(d.Digest); err != nil {
@@ -85,7 +88,7 @@ func CheckDescriptor(d Descriptor) error {
 	switch {
 	case isSchema1(d.MediaType):
 		return &UnsupportedError{"manifest " + d.Digest.String(), "it is a Docker schema 1 manifest, which no current registry stores unchanged; rebuild or re-push the image"}
-	case d.Size < 0:
+	case d.Size < 0 || d.Size > maxBlob:
 		return &UnsupportedError{what, fmt.Sprintf("its descriptor gives a size of %d bytes", d.Size)}
 	case IsManifest(d.MediaType) && d.Size > MaxManifestSize:
 		return tooLarge(d)

@@ -4,8 +4,11 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"io"
 	"io/fs"
+	"sync/atomic"
 	"testing"
 
 	"github.com/opencontainers/go-digest"
@@ -58,6 +61,43 @@ func TestGraphDrop(t *testing.T) {
 		}
 		if n.Descriptor.Digest == oci.Digest([]byte("shared")) && n.Descriptor.MediaType != foreign {
 			t.Errorf("the shared layer is %s", n.Descriptor.MediaType)
+		}
+	}
+}
+
+// TestGraphShared: a root that many images have is read once, and what they reach in all has a limit.
+func TestGraphShared(t *testing.T) {
+	t.Parallel()
+	m := ispec.Manifest{MediaType: oci.MediaTypeManifest, Config: oci.Descriptor{MediaType: ispec.MediaTypeEmptyJSON, Digest: oci.Digest(nil)}}
+	m.SchemaVersion = 2
+	for i := range 20000 {
+		m.Layers = append(m.Layers, oci.Descriptor{MediaType: ispec.MediaTypeImageLayer, Digest: digest.NewDigestFromEncoded(digest.SHA256, fmt.Sprintf("%064x", i)), Size: 1})
+	}
+	body, err := json.Marshal(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	root := oci.Descriptor{MediaType: oci.MediaTypeManifest, Digest: oci.Digest(body), Size: int64(len(body))}
+	var opened atomic.Int32
+	src := oci.SourceFunc(func(_ context.Context, _ oci.Descriptor, off int64) (io.ReadCloser, error) {
+		opened.Add(1)
+		return io.NopCloser(bytes.NewReader(body[off:])), nil
+	})
+	for names, reached := range map[int]bool{100: true, 3000: false} {
+		images := make([]oci.Image, names)
+		for i := range images {
+			images[i] = oci.Image{Origin: "additional", Source: oci.Ref{Registry: "q.example", Repository: "a", Tag: fmt.Sprint(i)}, Root: root}
+		}
+		opened.Store(0)
+		g, err := oci.ReadGraph(t.Context(), images, func(oci.Image) (oci.Source, error) { return src, nil }, 4)
+		var limit *oci.LimitError
+		switch {
+		case opened.Load() != 1:
+			t.Errorf("%d names: the manifest is read %d times", names, opened.Load())
+		case reached && (err != nil || len(g.Blobs) != 20001 || len(g.Blobs[7].Images) != names || g.Blobs[7].Images[names-1] != names-1):
+			t.Errorf("%d names: %v", names, err)
+		case !reached && (g != nil || !errors.As(err, &limit)):
+			t.Errorf("%d names: %v", names, err)
 		}
 	}
 }

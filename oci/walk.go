@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"sync/atomic"
 
 	"github.com/opencontainers/go-digest"
 	ispec "github.com/opencontainers/image-spec/specs-go/v1"
@@ -12,7 +13,7 @@ import (
 
 const (
 	maxDepth    = 8        // indexes within indexes
-	maxVisits   = 1 << 20  // content of one image
+	maxVisits   = 1 << 16  // content of one image
 	maxConfig   = 16 << 20 // bytes of an image config
 	mediaConfig = ispec.MediaTypeImageConfig
 	mediaDocker = "application/vnd.docker.container.image.v1+json"
@@ -30,20 +31,62 @@ func Walk(ctx context.Context, src Source, root Descriptor, fn func(d Descriptor
 	return w.visit(ctx, root, 0)
 }
 
+// MaxReached is how many manifests and blobs the images of a set may reach, each counted for each
+// image: a release with all operator catalogs has 30,000 images and about a million of these.
+const MaxReached = 1 << 22
+
+// LimitError says that a set of images reaches more than any that is real: a small bundle of many
+// names for one large manifest would else take hours and all memory.
+type LimitError struct{ Why string }
+
+func (e *LimitError) Error() string { return "the images reach too much: " + e.Why }
+
+// Hint says what to do with a bundle that has them.
+func (e *LimitError) Hint() string {
+	return "do not use this bundle: satchel packs no such set of images"
+}
+
+// Permanent reports that the same images reach as much every time.
+func (e *LimitError) Permanent() bool { return true }
+
+var errReached = &LimitError{fmt.Sprintf("more than %d manifests and blobs, each counted for each image", MaxReached)}
+
+// Walks counts what the walks of a set of images visit: no more than [MaxReached] in all, then
+// each is a *[LimitError]. The zero value is ready, and may be used at the same time.
+type Walks struct{ visits atomic.Int64 }
+
+// WalkImage is the function of that name.
+func (w *Walks) WalkImage(ctx context.Context, src Source, img Image, fn func(d Descriptor, body []byte) error) error {
+	return walkImage(ctx, &walker{src: src, fn: fn, all: w}, img)
+}
+
+// WalkIndexes is the function of that name.
+func (w *Walks) WalkIndexes(ctx context.Context, src Source, img Image, fn func(d Descriptor, body []byte) error) error {
+	return walkImage(ctx, &walker{src: src, fn: fn, all: w, indexes: true}, img)
+}
+
+// take counts visits.
+func (w *Walks) take(n int) error {
+	if w != nil && w.visits.Add(int64(n)) > MaxReached {
+		return errReached
+	}
+	return nil
+}
+
 // WalkImage is [Walk] from an image's root through all that is carried of it: without
 // the manifests that its indexes name and [Image].Without lists. If that lists anything
 // else, the inventory is wrong, and the error an *[UnsupportedError].
 func WalkImage(ctx context.Context, src Source, img Image, fn func(d Descriptor, body []byte) error) error {
-	return walkImage(ctx, walker{src: src, fn: fn}, img)
+	return walkImage(ctx, &walker{src: src, fn: fn}, img)
 }
 
 // WalkIndexes is [WalkImage] that reads no other manifests than indexes: those of
 // images are visited with a nil body, and nothing below them.
 func WalkIndexes(ctx context.Context, src Source, img Image, fn func(d Descriptor, body []byte) error) error {
-	return walkImage(ctx, walker{src: src, fn: fn, indexes: true}, img)
+	return walkImage(ctx, &walker{src: src, fn: fn, indexes: true}, img)
 }
 
-func walkImage(ctx context.Context, w walker, img Image) error {
+func walkImage(ctx context.Context, w *walker, img Image) error {
 	w.seen, w.out = map[content]bool{}, map[digest.Digest]bool{}
 	for _, d := range img.Omitted {
 		w.out[d] = false
@@ -62,9 +105,11 @@ func walkImage(ctx context.Context, w walker, img Image) error {
 type walker struct {
 	src     Source
 	fn      func(Descriptor, []byte) error
+	all     *Walks // that this one is of; may be nil
 	seen    map[content]bool
 	out     map[digest.Digest]bool // manifests that are left out, and whether an index names them
 	indexes bool                   // reads only those
+	odd     string                 // of the manifest that fn gets now, see [Manifest]
 	stopped bool                   // fn did
 }
 
@@ -88,6 +133,10 @@ func (w *walker) visit(ctx context.Context, d Descriptor, depth int) error {
 		return nil
 	}
 	w.seen[contentOf(d)] = true
+	if err := w.all.take(1); err != nil {
+		w.stopped = true
+		return err
+	}
 	if depth > maxDepth || len(w.seen) > maxVisits {
 		return &UnsupportedError{"manifest " + d.Digest.String(), "indexes are nested too deep or name too much"}
 	}
@@ -120,6 +169,7 @@ func (w *walker) visit(ctx context.Context, d Descriptor, depth int) error {
 			return err
 		}
 	}
+	w.odd = m.Odd
 	return w.call(d, body)
 }
 

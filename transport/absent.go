@@ -104,9 +104,10 @@ func (m *Mirror) absentManifests(ctx context.Context, src oci.Source, images []o
 	first := once()
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(m.parallel)
+	var walks oci.Walks
 	for _, img := range images {
 		repo := m.target.Repo(img)
-		err := oci.WalkImage(ctx, src, img, func(d oci.Descriptor, body []byte) error {
+		err := walks.WalkImage(ctx, src, img, func(d oci.Descriptor, body []byte) error {
 			if body == nil || !first(repo, d.Digest.String(), true) {
 				return nil
 			}

@@ -92,6 +92,7 @@ func (m *Mirror) Lacks(ctx context.Context, src oci.Source, inv *oci.Inventory) 
 // confirming asks for manifests, each once in a repository.
 type confirming struct {
 	m     *Mirror
+	walks oci.Walks
 	src   oci.Source
 	wait  *patience
 	lax   bool     // tags of images count for nothing
@@ -114,7 +115,7 @@ func (c *confirming) whole(ctx context.Context, img oci.Image) error {
 	if c.m.unchanged(img) {
 		return c.signature(ctx, r, img)
 	}
-	err = oci.WalkIndexes(ctx, c.src, img, func(d oci.Descriptor, _ []byte) error {
+	err = c.walks.WalkIndexes(ctx, c.src, img, func(d oci.Descriptor, _ []byte) error {
 		if !oci.IsManifest(d.MediaType) {
 			return nil
 		}

@@ -45,6 +45,7 @@ func (m *Mirror) Manifests(ctx context.Context, src oci.Source, images []oci.Ima
 // pushing is one run of [Mirror.Manifests].
 type pushing struct {
 	m     *Mirror
+	walks oci.Walks
 	src   oci.Source
 	turns order.Turns
 	wait  *patience
@@ -75,7 +76,7 @@ func (p *pushing) image(ctx context.Context, img oci.Image) error {
 		return err
 	}
 	p.m.seen.written.Store(true)
-	return oci.WalkImage(ctx, p.src, img, func(d oci.Descriptor, body []byte) error {
+	return p.walks.WalkImage(ctx, p.src, img, func(d oci.Descriptor, body []byte) error {
 		if body == nil {
 			return nil
 		}

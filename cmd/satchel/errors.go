@@ -99,7 +99,7 @@ func exitCode(err error) int {
 		return exitUsage
 	case errors.Is(err, bundle.ErrWrongKey), errors.Is(err, bundle.ErrNoKey), as[*bundle.SignerError](err):
 		return exitKey
-	case as[*bundle.UnfinishedError](err), as[*unpack.BaselineError](err), as[*serve.LackingError](err), as[*bundle.FingerprintError](err), as[*bundle.RekeyError](err), as[*bundle.SigningError](err), as[*bundle.ParityError](err), as[*bundle.RepairError](err), as[*bundle.TargetError](err), as[*bundle.TrustError](err), as[*untrustedError](err), as[*bundle.PlainError](err), as[*bundle.AloneError](err):
+	case as[*bundle.UnfinishedError](err), as[*oci.LimitError](err), as[*unpack.BaselineError](err), as[*serve.LackingError](err), as[*bundle.FingerprintError](err), as[*bundle.RekeyError](err), as[*bundle.SigningError](err), as[*bundle.ParityError](err), as[*bundle.RepairError](err), as[*bundle.TargetError](err), as[*bundle.TrustError](err), as[*untrustedError](err), as[*bundle.PlainError](err), as[*bundle.AloneError](err):
 		return exitDamaged
 	case as[*bundle.SpaceError](err), as[*bundle.NoBundleError](err), as[*bundle.MissingError](err), as[*bundle.WrongDriveError](err), as[*bundle.AwayError](err), as[*bundle.ForeignDriveError](err), as[*bundle.DriveError](err), as[*bundle.TooLargeError](err),
 		as[*bundle.MountError](err), as[*bundle.StateError](err), as[*serve.StateError](err), as[*cache.Error](err), as[*limitError](err), as[*tempError](err), as[*logSpaceError](err), as[*manifests.TempError](err),

@@ -2,12 +2,17 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/opencontainers/go-digest"
+	"github.com/opencontainers/image-spec/specs-go"
+	ispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/satchel-airgap/satchel/bundle"
 	"github.com/satchel-airgap/satchel/manifests"
@@ -61,6 +66,46 @@ func TestForgedWithout(t *testing.T) {
 			if !strings.HasPrefix(r, "GET ") && !strings.HasPrefix(r, "HEAD ") {
 				t.Errorf("%s: %s", name, r)
 			}
+		}
+	}
+}
+
+// TestForgedNames has a small bundle name one manifest of many layers again and again: what reads
+// it ends soon, and says why.
+func TestForgedNames(t *testing.T) {
+	t.Parallel()
+	c := ocitest.New(509)
+	m := ispec.Manifest{Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: oci.MediaTypeManifest, Config: c.Blob([]byte("{}"), ispec.MediaTypeEmptyJSON)}
+	for i := range 10000 {
+		m.Layers = append(m.Layers, oci.Descriptor{MediaType: ispec.MediaTypeImageLayer, Digest: digest.NewDigestFromEncoded(digest.SHA256, fmt.Sprintf("%064x", i)), Size: 1})
+	}
+	body, err := json.Marshal(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	root := c.Blob(body, oci.MediaTypeManifest)
+	inv := &oci.Inventory{}
+	for i := range 1000 {
+		ref := oci.Ref{Registry: "quay.io", Repository: "team/app", Tag: fmt.Sprint("v", i)}
+		inv.Images = append(inv.Images, oci.Image{Origin: manifests.OriginAdditional, Source: ref, Root: root, Tags: []string{ref.Tag}})
+	}
+	inv.Sort()
+	w := newWorld(t)
+	as := root
+	as.MediaType = ispec.MediaTypeImageLayer // none of what it names is in the bundle
+	w.forge(inv, c, as)
+	w.run("verify", w.drive).want(exitOK)
+	for _, args := range [][]string{
+		{"inspect", "-i", w.key, w.drive},
+		w.unpack(registrytest.StartSparse(t).Host + "/ocp"),
+		{"serve", "-i", w.key, "--listen", "127.0.0.1:0", w.drive},
+		{"diff", "-i", w.key, w.drive, w.drive},
+	} {
+		p := w.start(args...)
+		r := p.wait()
+		peak := p.cmd.ProcessState.SysUsage().(*syscall.Rusage).Maxrss >> 10
+		if r.code != exitDamaged || peak > 256 || !strings.Contains(r.stderr, "the bundle in "+w.drive) {
+			t.Errorf("%s: exit %d, %d MiB: %s", args[0], r.code, peak, r.stderr)
 		}
 	}
 }

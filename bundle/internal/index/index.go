@@ -18,10 +18,67 @@ const (
 	maxLine = 16 << 20
 
 	// MaxText is the most bytes of text that an index may have.
-	MaxText   = 128 << 20
+	MaxText   = 96 << 20
 	maxWindow = 4 << 20
-	maxBytes  = 1 << 50 // of anything: sums of such numbers do not overflow
+	maxBytes  = 1 << 50 // of anything
 )
+
+// What an index may have in all. A release with all operator catalogs has 30,000 images and 130,000
+// blobs; a reader holds all of it in memory.
+const (
+	maxBlobs     = 1 << 18
+	maxPieces    = 1 << 19 // of blobs
+	maxImages    = 1 << 16
+	maxGaps      = 1 << 16
+	maxDocuments = 1 << 10
+	maxElements  = 1 << 19 // of lists of images, gaps and documents
+	maxTar       = 1 << 53 // bytes in all segments: no sum of sizes overflows
+)
+
+// tally is what an index has so far.
+type tally struct {
+	blobs, pieces, images, gaps, documents, elements int
+	tar                                              int64
+}
+
+// add counts a line whose lists have so many elements.
+func (t *tally) add(l *line, elements int) error {
+	switch {
+	case l.Segment != nil:
+		t.tar = min(t.tar, maxTar) + min(max(l.Segment.Tar, 0), maxTar)
+	case l.Kept != nil:
+		t.tar = min(t.tar, maxTar) + min(max(l.Kept.Tar, 0), maxTar)
+	case l.Blob != nil:
+		t.blobs++
+		t.pieces += len(l.Blob.At)
+	case l.Image != nil:
+		t.images++
+		t.elements += elements
+	case l.Gap != nil:
+		t.gaps++
+		t.elements += elements
+	case l.Document != nil:
+		t.documents++
+		t.elements += elements
+	}
+	return t.check()
+}
+
+func (t *tally) check() error {
+	for _, of := range []struct {
+		n, most int64
+		what    string
+	}{
+		{int64(t.blobs), maxBlobs, "blobs and manifests"}, {int64(t.pieces), maxPieces, "pieces of blobs"}, {int64(t.images), maxImages, "images"},
+		{int64(t.gaps), maxGaps, "gaps"}, {int64(t.documents), maxDocuments, "documents"}, {int64(t.elements), maxElements, "tags, reasons and other elements of lists"},
+		{t.tar, maxTar, "bytes in its segments"},
+	} {
+		if of.n > of.most {
+			return fmt.Errorf("it has more than %d %s", of.most, of.what)
+		}
+	}
+	return nil
+}
 
 // ErrFormat says that an index breaks the format.
 var ErrFormat = errors.New("not a valid index")
@@ -90,8 +147,9 @@ type line struct {
 // parseLine reads one line. Its one key is a kind that this version knows: another
 // kind is a feature, which the header lists among its needs. Keys inside it that
 // this version does not know are ignored.
-func parseLine(b []byte) (l line, err error) {
-	if err := seal.CheckElements(b); err != nil {
+func parseLine(b []byte, t *tally) (l line, err error) {
+	elements, err := seal.CountElements(b)
+	if err != nil {
 		return l, err
 	}
 	kind, body, err := onlyKey(b)
@@ -122,7 +180,7 @@ func parseLine(b []byte) (l line, err error) {
 	default:
 		err = fmt.Errorf("unknown kind %.64q", kind)
 	}
-	return l, err
+	return l, errors.Join(err, t.add(&l, elements))
 }
 
 // onlyKey gives the one key of an object, and its value. It stops at a second key,

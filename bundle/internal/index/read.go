@@ -86,13 +86,14 @@ const (
 type reader struct {
 	index    *Index
 	section  int
+	tally    tally
 	end      end
 	images   map[string]bool // by source, origin and path
 	segments map[bool]int    // how many are of this bundle, and, under true, kept of the damaged one
 }
 
 func (r *reader) line(b []byte) error {
-	l, err := parseLine(b)
+	l, err := parseLine(b, &r.tally)
 	if err != nil {
 		return err
 	}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/klauspost/compress/zstd"
 
+	"github.com/satchel-airgap/satchel/bundle/internal/seal"
 	"github.com/satchel-airgap/satchel/oci"
 )
 
@@ -14,9 +15,10 @@ import (
 // baseline, all images, all gaps,
 // all documents.
 type Writer struct {
-	z    *zstd.Encoder
-	end  end
-	text int
+	z     *zstd.Encoder
+	end   end
+	text  int
+	tally tally
 }
 
 // NewWriter starts an index on dst.
@@ -39,10 +41,25 @@ func (w *Writer) line(l line) error {
 		err = fmt.Errorf("it has more than %d bytes of text; carry the images in several bundles", MaxText)
 	}
 	if err == nil {
+		err = w.count(&l, b)
+	}
+	if err == nil {
 		_, err = w.z.Write(append(b, '\n'))
 	}
 	if err != nil {
 		return fmt.Errorf("write index: %w", err)
+	}
+	return nil
+}
+
+// count refuses what no reader takes.
+func (w *Writer) count(l *line, b []byte) error {
+	elements, err := seal.CountElements(b)
+	if err == nil {
+		err = w.tally.add(l, elements)
+	}
+	if err != nil {
+		return fmt.Errorf("%w; carry the images in several bundles", err)
 	}
 	return nil
 }

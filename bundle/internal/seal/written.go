@@ -157,15 +157,20 @@ func stringEnd(b []byte, i int) int {
 // CheckElements reports JSON whose arrays have more elements than those of any file that is valid:
 // a small file of many empty ones would take much memory when it is decoded.
 func CheckElements(b []byte) error {
+	_, err := CountElements(b)
+	return err
+}
+
+// CountElements is [CheckElements] that gives the number of elements too.
+func CountElements(b []byte) (n int, err error) {
 	var open []byte // what is open, '{' or '['
-	n := 0
 	for i := 0; i < len(b); i++ {
 		switch c := b[i]; c {
 		case '"':
 			i = stringEnd(b, i)
 		case '{', '[':
 			if open = append(open, c); len(open) > maxDepth {
-				return fmt.Errorf("%w: it is nested deeper than %d levels", ErrFormat, maxDepth)
+				return n, fmt.Errorf("%w: it is nested deeper than %d levels", ErrFormat, maxDepth)
 			}
 			if c == '[' {
 				n++
@@ -178,10 +183,10 @@ func CheckElements(b []byte) error {
 			}
 		}
 		if n > maxElements {
-			return fmt.Errorf("%w: its lists have more than %d elements", ErrFormat, maxElements)
+			return n, fmt.Errorf("%w: its lists have more than %d elements", ErrFormat, maxElements)
 		}
 	}
-	return nil
+	return n, nil
 }
 
 // contains checks that a file has all of the known content, under the same names and in the same

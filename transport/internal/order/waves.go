@@ -46,11 +46,12 @@ func levelsOf(ctx context.Context, src oci.Source, images []oci.Image) (map[dige
 		return levels, nil
 	}
 	within := map[digest.Digest][]digest.Digest{}
+	var walks oci.Walks
 	for _, img := range images {
 		if !oci.IsIndex(img.Root.MediaType) {
 			continue
 		}
-		err := oci.WalkIndexes(ctx, src, img, func(d oci.Descriptor, _ []byte) error {
+		err := walks.WalkIndexes(ctx, src, img, func(d oci.Descriptor, _ []byte) error {
 			if _, named := levels[d.Digest]; named && d.Digest != img.Root.Digest {
 				within[img.Root.Digest] = append(within[img.Root.Digest], d.Digest)
 			}

@@ -39,12 +39,11 @@ func read(ctx context.Context, r *bundle.Reader) (*oci.Graph, []oci.Image, error
 	if err != nil {
 		return nil, nil, err
 	}
-	inv := r.Inventory().Images
-	for i, img := range graph.Images { // as it is in the inventory
-		if k := slices.IndexFunc(inv, func(o oci.Image) bool {
-			return o.Source == img.Source && o.Origin == img.Origin && o.Path == img.Path
-		}); k >= 0 {
-			graph.Images[i] = inv[k]
+	k := 0
+	for _, img := range r.Inventory().Images { // as it is there, in the same order
+		if k < len(graph.Images) && graph.Images[k].Source == img.Source && graph.Images[k].Origin == img.Origin && graph.Images[k].Path == img.Path {
+			graph.Images[k] = img
+			k++
 		}
 	}
 	return graph, left, nil

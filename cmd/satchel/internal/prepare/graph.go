@@ -2,6 +2,7 @@ package prepare
 
 import (
 	"context"
+	"errors"
 
 	"github.com/satchel-airgap/satchel/bundle"
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/report"
@@ -21,6 +22,9 @@ func (s *Set) setGraph(g *oci.Graph) { s.Graph, s.rendered = g, nil }
 // readManifests reads the manifests of all images, from the cache where it has them.
 func (s *Set) readManifests(ctx context.Context) error {
 	graph, err := oci.ReadGraph(ctx, s.Graph.Images, s.manifestsOf, s.ParallelImages)
+	if limit, ok := errors.AsType[*oci.LimitError](err); ok {
+		return &oci.UnsupportedError{What: "the images of this configuration, in one bundle", Why: limit.Why + "; carry them in several"}
+	}
 	if graph != nil {
 		s.setGraph(graph)
 	}

@@ -57,8 +57,13 @@ func countAttached(list []Image, graph *oci.Graph) {
 	for _, n := range graph.Manifests {
 		reached[n.Descriptor.Digest] = n.Images
 	}
+	steps := 0 // a hostile bundle may attach each of many images to each of many others
 	owners := func(i int) (list []int) {
-		for _, o := range reached[graph.Images[i].Subject] {
+		all := reached[graph.Images[i].Subject]
+		if steps += len(all); steps > oci.MaxReached {
+			return nil
+		}
+		for _, o := range all {
 			if o != i && graph.Images[o].Source.Repo() == graph.Images[i].Source.Repo() {
 				list = append(list, o)
 			}

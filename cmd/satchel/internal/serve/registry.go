@@ -42,6 +42,7 @@ type Registry struct {
 	Options
 	shelf   shelf
 	src     oci.Source // content of the shelf
+	walks   *oci.Walks // of the bundle that is taken up now
 	gate    *gate
 	lists   chan struct{} // of referrers that are made at a time
 	repos   map[string]*repository
@@ -106,6 +107,7 @@ func Open(ctx context.Context, bundles []*bundle.Reader, o Options) (_ *Registry
 	g.src = g.shelf
 	moved := map[contest][]string{}
 	for _, r := range bundles {
+		g.walks = &oci.Walks{}
 		if err := o.Place.CheckCollisions(r.Inventory()); err != nil {
 			return nil, err
 		}
@@ -149,7 +151,7 @@ type reached struct {
 // reach walks an image through all bundles.
 func (g *Registry) reach(ctx context.Context, img oci.Image) (*reached, error) {
 	w := &reached{subjects: map[digest.Digest]digest.Digest{}}
-	err := oci.WalkImage(ctx, g.src, img, func(d oci.Descriptor, body []byte) error {
+	err := g.walks.WalkImage(ctx, g.src, img, func(d oci.Descriptor, body []byte) error {
 		d = oci.Descriptor{MediaType: d.MediaType, Digest: d.Digest, Size: d.Size}
 		if body == nil {
 			switch there := g.shelf.has(d); {
@@ -326,6 +328,9 @@ func blamed(r *bundle.Reader, err error) error {
 	_, odd := errors.AsType[*oci.UnsupportedError](err)
 	if wrong || odd {
 		return &bundle.DamageError{Dir: r.Dir(), Faults: []bundle.Fault{{File: "its content", What: "is not what the format allows"}}, Err: err}
+	}
+	if limit, ok := errors.AsType[*oci.LimitError](err); ok {
+		return fmt.Errorf("read the bundle in %s: %w", r.Dir(), limit)
 	}
 	return err
 }

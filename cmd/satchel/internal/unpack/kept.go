@@ -121,12 +121,13 @@ func (u *unpacking) encodeKept(ctx context.Context) ([]byte, error) {
 	refused := func(img oci.Image) bool {
 		return slices.ContainsFunc(out, func(r transport.RefusedImage) bool { return same(r.Image, img) })
 	}
+	var walks oci.Walks
 	for _, img := range u.images {
 		if refused(img) {
 			continue
 		}
 		k.Images = append(k.Images, img)
-		err := oci.WalkImage(ctx, u.src, img, func(d oci.Descriptor, body []byte) error {
+		err := walks.WalkImage(ctx, u.src, img, func(d oci.Descriptor, body []byte) error {
 			switch {
 			case seen[d.Digest]:
 			case body != nil:

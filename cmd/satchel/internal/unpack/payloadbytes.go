@@ -20,10 +20,11 @@ func (u *unpacking) payloadBytes(ctx context.Context) (map[digest.Digest]int64, 
 
 func bytesOf(ctx context.Context, inv *oci.Inventory, src oci.Source) (map[digest.Digest]int64, error) {
 	sums := map[digest.Digest]int64{}
+	var walks oci.Walks
 	for payload, images := range manifests.ReleaseImages(inv) {
 		seen := map[digest.Digest]bool{}
 		for _, img := range images {
-			err := oci.WalkImage(ctx, src, img, func(d oci.Descriptor, body []byte) error {
+			err := walks.WalkImage(ctx, src, img, func(d oci.Descriptor, body []byte) error {
 				if body == nil && !seen[d.Digest] {
 					sums[payload] += d.Size
 				}

@@ -143,6 +143,9 @@ func Blamed(r *bundle.Reader, err error) error {
 	if errors.As(err, &digest) || errors.As(err, &unsupported) {
 		return &bundle.DamageError{Dir: r.Dir(), Faults: []bundle.Fault{{File: "its content", What: "is not what the format allows"}}, Err: err}
 	}
+	if limit, ok := errors.AsType[*oci.LimitError](err); ok {
+		return fmt.Errorf("read the bundle in %s: %w", r.Dir(), limit)
+	}
 	return err
 }
 
