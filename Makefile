@@ -2,7 +2,7 @@
 
 GO       ?= go
 VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
-FUZZTIME ?= 30s
+FUZZTIME ?= 1m
 
 # Modules of tests alone: what they require is no part of satchel's own module.
 TESTMODULES = manifests/nodetest transport/matrixtest
@@ -65,7 +65,7 @@ weeks: ## eight weeks of real churn: what each week's bundle carries
 	SATCHEL_SOAK=1 $(GO) test -C cmd/satchel -count=1 -timeout 1h -run '^TestEightWeeks$$'
 
 .PHONY: fuzz
-fuzz: ## fuzz each parser for FUZZTIME (30s); go test alone runs the seeds
+fuzz: ## fuzz each parser for FUZZTIME (1m); go test alone runs the seeds
 	@for p in $$($(GO) list ./...); do \
 		for f in $$($(GO) test -list '^Fuzz' $$p | grep '^Fuzz'); do \
 			$(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 10x $$p || exit 1; \

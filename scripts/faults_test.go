@@ -12,7 +12,7 @@ import (
 // defined are the tests of the project, those of its test modules included.
 func defined(t *testing.T) map[string]bool {
 	t.Helper()
-	there, function := map[string]bool{}, regexp.MustCompile(`(?m)^func (Test\w+)\(\w+ (?:\*testing\.T|testing\.TB)\)`)
+	there, function := map[string]bool{}, regexp.MustCompile(`(?m)^func ((?:Test|Fuzz)\w+)\(\w+ (?:\*testing\.[TF]|testing\.TB)\)`)
 	err := filepath.WalkDir("..", func(path string, e fs.DirEntry, err error) error {
 		if err != nil || e.IsDir() || !strings.HasSuffix(path, "_test.go") {
 			return err
@@ -33,12 +33,12 @@ func defined(t *testing.T) map[string]bool {
 // docs/faults.md names one.
 func TestFaultsAreTested(t *testing.T) {
 	t.Parallel()
-	there, named := defined(t), regexp.MustCompile("`(Test\\w+)`")
+	there, named := defined(t), regexp.MustCompile("`((?:Test|Fuzz)\\w+)`")
 	docs, err := filepath.Glob("../docs/*.md")
 	if err != nil || len(docs) < 10 {
 		t.Fatalf("documents %q, %v", docs, err)
 	}
-	least := map[string]int{"faults.md": 100, "registries.md": 3, "soak.md": 5}
+	least := map[string]int{"faults.md": 100, "registries.md": 3, "testing.md": 25, "soak.md": 5}
 	for _, doc := range append(docs, "../README.md", "../CONTRIBUTING.md", "../bundle/FORMAT.md") {
 		text, err := os.ReadFile(doc)
 		if err != nil {
