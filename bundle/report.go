@@ -31,7 +31,16 @@ type Report struct {
 	Drives            []DriveReport // that were looked at, by number; nil for a bundle of one drive
 	Away              []DriveLabel  // that were not looked at
 	Rebuildable       []DriveLabel  // those of them that can be made anew from parity
+	Sealed            []SealedFile  // what the seals of the drives that were looked at say of their files
 	Beyond            []LostDrive   // those that cannot, or not all of it, although parity goes across the drives
+}
+
+// SealedFile is a file of a bundle, as the seal of its drive has it.
+type SealedFile struct {
+	Drive  int    `json:"drive"` // 1 in a bundle of one
+	Name   string `json:"name"`
+	Size   int64  `json:"size"`
+	SHA256 string `json:"sha256"` // in hexadecimal
 }
 
 // DriveReport is what [Verify] found of one drive of several. Its number is 0 if nothing says which drive it is.
@@ -67,6 +76,9 @@ func (o *opened) describe(r *Report) {
 func (r *Report) add(v *verification, err error) {
 	r.Dir = cmp.Or(r.Dir, v.dir.Path())
 	r.Files, r.Bytes = r.Files+v.files, r.Bytes+v.bytes
+	for _, f := range v.driveDir.files() {
+		r.Sealed = append(r.Sealed, SealedFile{max(1, v.drive.Drive), f.Name, f.Size, f.SHA256})
+	}
 	r.Faults, r.Leftovers = append(r.Faults, v.faults...), append(r.Leftovers, v.temps...)
 	r.UnfinishedRekey, r.UnfinishedSigning = append(r.UnfinishedRekey, v.pending...), append(r.UnfinishedSigning, v.signing...)
 	r.LineEnds, r.Unlisted, r.Renamed = append(r.LineEnds, v.crlf...), append(r.Unlisted, v.unlisted()...), r.Renamed || v.renamed

@@ -13,6 +13,8 @@ const (
 	BundleNamespace  = sign.BundleNamespace  // of bundle.json
 	DriveNamespace   = sign.DriveNamespace   // of drive.json
 	ReceiptNamespace = sign.ReceiptNamespace // of a receipt
+
+	StatementNamespace = sign.StatementNamespace // of what verify has found
 )
 
 // Signer makes OpenSSH signatures by one ed25519 key, see [LoadSigner].

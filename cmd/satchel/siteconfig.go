@@ -193,6 +193,8 @@ func siteNeeds(command, flag string) string {
 		return "to"
 	case (command == "pack" || command == "plan") && slices.Contains([]string{"sites", "trust", "signatures"}, flag):
 		return "since"
+	case command == "verify" && flag == "sign-key":
+		return "statement"
 	case command == "copy" && flag == "max-file-size":
 		return "link"
 	case command == "unpack" && slices.Contains([]string{"pull-secret", "present-registry-ca", "present-image-config", "present-rules", "present-catalog-sources", "mirror-api", "mirror-source-policy", "from-cluster", "cluster-version", "catalog-name", "node-authfile", "push-credential-on-nodes", "pull-from", "pin-images"}, flag):

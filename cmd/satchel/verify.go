@@ -14,6 +14,7 @@ import (
 func newVerify(a *app) *cobra.Command {
 	var output, expect, id, lost string
 	var trust trustFlags
+	var stated statementFlags
 	cmd := &cobra.Command{
 		Use:   "verify DIR [DIR ...]",
 		Short: "Check every byte of a bundle, without a key",
@@ -30,18 +31,19 @@ is an error then. A drive alone is checked by its own seal, and the report says
 which others were not looked at.`,
 		Args: someDirectories,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return runVerify(cmd.Context(), a, trust, args, expect, id, output, lost)
+			return runVerify(cmd.Context(), a, trust, args, expect, id, output, lost, stated)
 		},
 	}
 	addExpect(cmd.Flags(), &expect)
 	addTrustFlags(cmd.Flags(), &trust)
 	addBundle(cmd.Flags(), &id)
 	cmd.Flags().Var(givenValue{&lost, "FILE"}, "lost", "write the list of what the bundle has lost and repair cannot rebuild into `FILE`: for satchel repair --from-source on the host that packed it")
+	addStatementFlags(cmd.Flags(), &stated)
 	addOutput(cmd, &output)
 	return cmd
 }
 
-func runVerify(ctx context.Context, a *app, trust trustFlags, dirs []string, expect, id, output, lost string) error {
+func runVerify(ctx context.Context, a *app, trust trustFlags, dirs []string, expect, id, output, lost string, stated statementFlags) error {
 	if err := a.tellMachines(output, &ended{}); err != nil { // until there is more to say
 		return err
 	}
@@ -49,9 +51,16 @@ func runVerify(ctx context.Context, a *app, trust trustFlags, dirs []string, exp
 	if err != nil {
 		return err
 	}
-	list, err := a.toVerify(dirs, wanted{want.Expect, id, want.Trust})
+	st, err := a.beginStatement(ctx, stated, trust, expect, dirs)
 	if err != nil {
 		return err
+	}
+	list, err := a.toVerify(dirs, wanted{want.Expect, id, want.Trust})
+	if err != nil {
+		return errors.Join(err, st.write(ctx, nil, err))
+	}
+	if len(list) > 1 && st != nil {
+		return usage(errors.New("--statement is of one bundle, and there are several"), "name one by --bundle ID, or its directory")
 	}
 	if len(list) > 1 && lost != "" {
 		return usage(errors.New("--lost is for one bundle, and there are several"), "name one by --bundle ID, or its directory")
@@ -65,11 +74,14 @@ func runVerify(ctx context.Context, a *app, trust trustFlags, dirs []string, exp
 		}
 		dirs = list[0].dirs()
 		if list[0].unfinished() {
-			return list[0].Err // it says who writes it
+			return errors.Join(list[0].Err, st.write(ctx, nil, list[0].Err)) // it says who writes it
 		}
 		a.warnInUse(list[0].Found)
 	}
 	rep, verr := a.verify(ctx, dirs, want)
+	if serr := st.write(ctx, rep, verr); serr != nil {
+		verr = errors.Join(verr, serr)
+	}
 	if rep == nil {
 		return verr
 	}

@@ -38,8 +38,9 @@ type verifyReport struct {
 	Problem      string             `json:"problem,omitempty"`           // of several bundles: what is wrong with this one
 	Supplements  string             `json:"supplements,omitempty"`       // it is a supplement: the bundle of which it has what that has lost
 
-	lost bundle.Lost
-	open []bundle.Remedy // of what may come back with drives that are not here
+	lost   bundle.Lost
+	sealed []bundle.SealedFile
+	open   []bundle.Remedy // of what may come back with drives that are not here
 
 	stays bool // something cannot be rebuilt
 }
@@ -100,7 +101,7 @@ func newVerifyReport(r *bundle.Report, err error) *verifyReport {
 	rep := &verifyReport{
 		Dir: r.Dir, Bundle: r.Bundle, Created: r.Created, Stream: inStream(r.Stream), Sequence: r.Sequence, Fingerprint: r.Fingerprint, Signed: signers(r.Signed), NotEncrypted: r.Plain,
 		OK: err == nil, Files: r.Files, Bytes: r.Bytes, Faults: []faultReport{}, Leftovers: r.Leftovers, Rekey: r.UnfinishedRekey, Signing: r.UnfinishedSigning, Adding: r.UnfinishedParity,
-		Parity: r.Protection.String(), Remedies: remedies(r.Remedies), Unlisted: r.Unlisted, LineEnds: r.LineEnds, Renamed: r.Renamed, Supplements: r.Supplements, lost: bundle.LostOf(r),
+		Parity: r.Protection.String(), Remedies: remedies(r.Remedies), Unlisted: r.Unlisted, LineEnds: r.LineEnds, Renamed: r.Renamed, Supplements: r.Supplements, lost: bundle.LostOf(r), sealed: r.Sealed,
 	}
 	for _, m := range r.Remedies {
 		if m.Open() {

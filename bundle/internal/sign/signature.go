@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/ed25519"
+	"crypto/rand"
 	"encoding/pem"
 	"errors"
 	"fmt"
@@ -20,6 +21,8 @@ const (
 	BundleNamespace  = "satchel-bundle"  // of bundle.json
 	DriveNamespace   = "satchel-drive"   // of drive.json
 	ReceiptNamespace = "satchel-receipt" // of a receipt
+
+	StatementNamespace = "satchel-statement" // of what verify has found
 )
 
 // MaxFile is the largest signature file that is read, in bytes.
@@ -127,6 +130,26 @@ func (s *Signer) Sign(ctx context.Context, namespace string, message []byte) ([]
 		return nil, &SignerError{File: s.file, Err: fmt.Errorf("the signature that was made does not verify: %w", err), hint: "the private half is not that of this public key: give another key"}
 	}
 	return body, nil
+}
+
+// SignRaw gives the signature of a message by ed25519 alone (RFC 8032), without the form of OpenSSH
+// around it, as envelopes of DSSE have it. It was verified. The error is a *[SignerError].
+func (s *Signer) SignRaw(ctx context.Context, message []byte) ([]byte, error) {
+	var made *ssh.Signature
+	err := s.sign(ctx, func(key ssh.Signer) (err error) {
+		made, err = key.Sign(rand.Reader, message)
+		return err
+	})
+	switch {
+	case ctx.Err() != nil:
+		return nil, ctx.Err()
+	case err != nil:
+		return nil, asSignerError(s.file, err)
+	}
+	if err := s.pub.Verify(message, made); err != nil {
+		return nil, &SignerError{File: s.file, Err: fmt.Errorf("the signature that was made does not verify: %w", err), hint: "the private half is not that of this public key: give another key"}
+	}
+	return made.Blob, nil
 }
 
 // StandIn is a signer whose signatures are as long as those of others. They are worth nothing.
