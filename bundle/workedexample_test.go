@@ -2,7 +2,6 @@ package bundle
 
 import (
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -14,9 +13,7 @@ import (
 // bundle that it names: they print what stands there.
 func TestWorkedExample(t *testing.T) {
 	t.Parallel()
-	if _, err := exec.LookPath("zstd"); err != nil {
-		t.Skip("zstd is not there")
-	}
+	need(t, "zstd")
 	text, err := os.ReadFile("FORMAT.md")
 	if err != nil {
 		t.Fatal(err)

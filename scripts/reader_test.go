@@ -128,8 +128,13 @@ func (a answer) compare(fields map[string]string) string {
 		}
 	case "unfinished":
 		want = append(want, ".*unfinished.*")
-	case "damaged", "truncated":
-		want = append(want, ".*/bundle/"+regexp.QuoteMeta(fields["fault"])+": .*")
+	case "damaged", "truncated", "beside", "closed":
+		for _, file := range strings.Fields(fields["fault"]) {
+			want = append(want, ".*/bundle/"+regexp.QuoteMeta(file)+": .*")
+		}
+	case "refused", "wrong":
+	case "line ends":
+		want = []string{"verdict: whole, but not as it was sealed"}
 	case "needs":
 		exit, want = 2, []string{"refused: .* the feature " + fields["feature"] + ",.*"}
 	default:

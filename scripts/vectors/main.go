@@ -24,6 +24,7 @@ func command(ctx context.Context, args []string) (err error) {
 	flags := flag.NewFlagSet("vectors", flag.ContinueOnError)
 	satchel := flags.String("satchel", "", "the `program` that packs")
 	by := flags.String("packed-by", "", "its version or commit, for vector.txt")
+	faulty := flags.Bool("faults", false, "make bundles with one fault each, not those that show what a version packs")
 	only := flags.String("only", "", "the `name` of the one vector that is made (default: all)")
 	if err := flags.Parse(args); err != nil {
 		return err
@@ -49,5 +50,8 @@ func command(ctx context.Context, args []string) (err error) {
 		return err
 	}
 	m := &maker{satchel: program, by: *by, out: flags.Arg(0), tmp: tmp, only: *only, source: src}
+	if *faulty {
+		return m.makeFaults(ctx)
+	}
 	return m.all(ctx)
 }

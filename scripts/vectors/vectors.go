@@ -28,6 +28,7 @@ type vector struct {
 	exit        int      // of pack
 	postQuantum bool
 	plain       bool                   // not encrypted, without key.txt
+	recipient   string                 // who opens it; "": a key of its own, key.txt
 	change      func(dir string) error // after packing; may be nil
 	down        bool                   // the source is away in part
 	signers     int
@@ -81,8 +82,12 @@ func (m *maker) make(ctx context.Context, v vector) error {
 	if err := os.MkdirAll(bundle, 0o755); err != nil {
 		return err
 	}
-	lock := []string{"--no-encryption"}
-	if !v.plain {
+	lock := []string{"--no-encryption"} // of a plain one
+	switch {
+	case v.plain:
+	case v.recipient != "":
+		lock = []string{"-r", v.recipient}
+	default:
 		recipient, err := m.keygen(ctx, filepath.Join(dir, "key.txt"), v.postQuantum)
 		if err != nil {
 			return err
