@@ -35,7 +35,8 @@ func (a *app) siteFiles() ([]string, error) {
 		return []string{user, a.etc}, nil
 	}
 	dir, err := xdg("XDG_CONFIG_HOME", ".config")
-	if err != nil { // a user without a home has no file there
+	if err != nil {
+		//lint:ignore nilerr a user without a home has no file there
 		return []string{a.etc}, nil
 	}
 	return []string{filepath.Join(dir, "config.yaml"), a.etc}, nil

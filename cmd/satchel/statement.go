@@ -134,6 +134,7 @@ func checkStatement(file string, dirs []string) error {
 // write writes the statement, and signs it. Of a run that was interrupted there is none.
 func (s *statement) write(ctx context.Context, rep *verifyReport, verr error) error {
 	if s == nil || ctx.Err() != nil {
+		//lint:ignore nilerr who interrupted it has that error already
 		return nil
 	}
 	s.Result, s.Report, s.Ended = resultWhole, rep, time.Now().UTC().Truncate(time.Second)
