@@ -42,10 +42,8 @@ func (o *Dir) AddLarge(f Large) (wrote bool, err error) {
 }
 
 func (o *Dir) large(root *os.Root, f Large) error {
-	for _, at := range parents(f.Name) {
-		if err := root.Mkdir(at, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
-			return &WriteError{err}
-		}
+	if err := makeParents(root, f.Name); err != nil {
+		return &WriteError{err}
 	}
 	temp := path.Join(path.Dir(f.Name), outTemp+rand.Text())
 	out, err := root.OpenFile(filepath.FromSlash(temp), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)

@@ -32,7 +32,7 @@ func (o *Dir) Write(files []manifests.File) error {
 }
 
 func (o *Dir) replace(files []manifests.File) (err error) {
-	if err := os.MkdirAll(o.dir, 0o700); err != nil {
+	if err := durable.MakeDirs(o.dir); err != nil {
 		return err
 	}
 	if err := os.Chmod(o.dir, 0o700); err != nil {
@@ -192,7 +192,43 @@ func (o *Dir) dropOld(root *os.Root, files []manifests.File) error {
 		if err := root.Remove(filepath.FromSlash(name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
+		if err := syncDirOf(root, name); err != nil {
+			return err
+		}
 		removeEmpty(root, name)
+	}
+	return nil
+}
+
+// syncDirOf has the names in a directory of the set survive a loss of power. Those in the set's own
+// directory do when its list is written.
+func syncDirOf(root *os.Root, name string) error {
+	dir := path.Dir(name)
+	if dir == "." {
+		return nil
+	}
+	if err := durable.SyncDir(filepath.Join(root.Name(), filepath.FromSlash(dir))); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
+// makeParents makes the directories that a file of a set is in. The name of each that it makes survives a
+// loss of power.
+func makeParents(root *os.Root, name string) error {
+	for _, at := range parents(name) {
+		err := root.Mkdir(at, 0o700)
+		if err == nil {
+			err = durable.SyncDir(filepath.Join(root.Name(), filepath.FromSlash(path.Dir(at))))
+		} else if errors.Is(err, fs.ErrExist) {
+			err = nil
+		}
+		if err != nil {
+			return err
+		}
+		if info, err := root.Lstat(at); err != nil || !info.IsDir() {
+			return errors.Join(err, fmt.Errorf("%s is not a directory", at))
+		}
 	}
 	return nil
 }
@@ -208,13 +244,8 @@ func parents(name string) (list []string) {
 // put writes one file, durable before it is visible.
 func put(root *os.Root, name string, mode fs.FileMode, body []byte) error {
 	dir := path.Dir(name)
-	for _, at := range parents(name) {
-		if err := root.Mkdir(at, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
-			return err
-		}
-		if info, err := root.Lstat(at); err != nil || !info.IsDir() {
-			return errors.Join(err, fmt.Errorf("%s is not a directory", at))
-		}
+	if err := makeParents(root, name); err != nil {
+		return err
 	}
 	temp := filepath.Join(dir, outTemp+rand.Text())
 	f, err := root.OpenFile(temp, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
@@ -233,5 +264,5 @@ func put(root *os.Root, name string, mode fs.FileMode, body []byte) error {
 	if name == outList { // before files are replaced, and after
 		return durable.SyncDir(root.Name())
 	}
-	return nil
+	return syncDirOf(root, name)
 }
