@@ -304,17 +304,7 @@ func (s *shelf) packDrives(t *testing.T) error {
 // TestDrivesLosePower has power fail at any moment of a pack on three drives with parity across them.
 func TestDrivesLosePower(t *testing.T) {
 	t.Parallel()
-	c := ocitest.New(37)
-	roots := map[string]oci.Descriptor{}
-	for i := range 3 {
-		roots[fmt.Sprint("app", i)] = c.Image(i%2 == 0, c.Layer((300+20*i)<<10, ocitest.LayerGzip))
-	}
-	s := &shelf{fixture: newFixtureOf(t, c, roots, MinSegmentSize, false), room: Room{More: Capacity{Free: 2000 << 10, Cluster: 4096}}}
-	s.job.Lanes, s.job.Mounted, s.job.Parity = 1, MaxDrives, ParityRatio{Parity: 1, Data: 1}
-	n := len(s.spread(t).Drives)
-	if n < 3 {
-		t.Fatalf("%d drives", n)
-	}
+	s, n := newPowerShelf(t)
 	tops := []string{"state"}
 	for k := range n {
 		tops = append(tops, fmt.Sprint("drive-", k+1))

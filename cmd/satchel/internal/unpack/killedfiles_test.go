@@ -60,6 +60,7 @@ func TestKilledBetweenFiles(t *testing.T) {
 					t.Fatal(err)
 				}
 				k.whole(t, o, dir)
+				nothingLeft(t, dir)
 			})
 		}
 	}
@@ -158,6 +159,15 @@ func (k killedAt) whole(t *testing.T, o unpack.Options, dir string) {
 	if err != nil || string(onHost) != string(body) {
 		t.Errorf("this host has another receipt: %v", err)
 	}
+	if open := h.Open(); len(open) > 0 {
+		t.Errorf("intents that are open: %v", open)
+	}
+}
+
+// nothingLeft wants no intents on this host, also of what is done, and no temporary files: a loss of power may leave
+// both, where they mean nothing.
+func nothingLeft(t *testing.T, dir string) {
+	t.Helper()
 	if left, err := filepath.Glob(filepath.Join(dir, "*", durable.Temp+"*")); err != nil || len(left) > 0 {
 		t.Errorf("left over: %v, %v", left, err)
 	}
