@@ -20,7 +20,7 @@ func (f *fixture) reseal(t *testing.T, edit func(name, text string) string) {
 	begin := f.replay(t).Begin
 	idx := f.reindex(t, begin.Key, edit)
 	drive := []byte(edit(seal.DriveName, string(now[seal.DriveName])))
-	d, err := seal.ParseDrive(drive)
+	d, err := seal.ParseDrive(now[seal.DriveName])
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -129,6 +129,49 @@ func TestNeeds(t *testing.T) {
 				}
 			}
 			same(t, f.drive, before)
+		})
+	}
+}
+
+// TestSealsDisagree: seals and index that somebody sealed again do not say the same of the bundle.
+func TestSealsDisagree(t *testing.T) {
+	t.Parallel()
+	const other = "aaaaaaaaaaaaaaaa"
+	for name, tc := range map[string]struct{ file, old, now, fault string }{
+		"drive.json of another":    {seal.DriveName, `"bundle": "`, other, "drive.json belongs to another bundle or is not complete"},
+		"bundle.json of another":   {seal.BundleName, `"bundle": "`, other, "drive.json belongs to another bundle or is not complete"},
+		"another drive":            {seal.DriveName, `"drive": 1`, `"drive": 2`, "drive.json belongs to another bundle or is not complete"},
+		"a drive not complete":     {seal.DriveName, `"complete": true`, `"complete": false`, "drive.json belongs to another bundle or is not complete"},
+		"a label":                  {seal.DriveName, `"label": ""`, `"label": "X"`, "drive.json cannot be read"},
+		"a sequence of no stream":  {seal.BundleName, `"sequence": 1`, `"sequence": 7`, "bundle.json cannot be read"},
+		"other needs in the index": {seal.IndexName, `}}`, `,"needs":["parity"],"packedBy":"9.9.1"}}`, "index.age and bundle.json disagree about what a reader needs"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := newSmall(t, false)
+			f.pack(t)
+			f.reseal(t, func(file, text string) string {
+				if file != tc.file {
+					return text
+				}
+				if tc.now == other {
+					at := strings.Index(text, tc.old) + len(tc.old)
+					return text[:at] + other + text[at+len(other):]
+				}
+				return strings.Replace(text, tc.old, tc.now, 1)
+			})
+			_, verr := Verify(t.Context(), []string{f.drive}, VerifyOptions{})
+			_, oerr := Open(t.Context(), []string{f.drive}, Wanted{}, f.identity)
+			all := map[string]error{"Verify": verr, "Open": oerr}
+			if tc.file == seal.IndexName {
+				delete(all, "Verify") // it has no key
+			}
+			for door, err := range all {
+				var damage *DamageError
+				if !errors.As(err, &damage) || !strings.Contains(err.Error(), tc.fault) {
+					t.Errorf("%s: %v", door, err)
+				}
+			}
 		})
 	}
 }

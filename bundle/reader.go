@@ -149,6 +149,9 @@ func (s *seals) readIndex(key keys.Key) (*index.Index, error) {
 	if idx.Header.Bundle != s.bundle.Bundle || idx.Header.Has(seal.Plain) != s.plain() || !inOrder(idx.Segments[:idx.Own()], len(s.bundle.Drives)) || !s.supplementsSame(idx) {
 		return nil, s.damage(name, "and bundle.json disagree about the bundle or its drives", nil)
 	}
+	if !slices.Equal(idx.Header.Needs.Needs, s.bundle.Needs.Needs) {
+		return nil, s.damage(name, "and bundle.json disagree about what a reader needs", nil)
+	}
 	for _, b := range idx.Blobs {
 		if first, last := b.At[0], b.At[len(b.At)-1]; idx.Segments[first.Segment].Drive != idx.Segments[last.Segment].Drive {
 			return nil, s.damage(name, "has a blob that lies on two drives", nil)

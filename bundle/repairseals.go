@@ -117,7 +117,7 @@ func (s *seals) chooseLast(want Wanted) error {
 	if s.drive, err = seal.ParseDrive(s.bodies[seal.DriveName]); err != nil {
 		return s.damage(seal.DriveName, "and its second copy are damaged: nothing says what the segments must be", nil)
 	}
-	return nil
+	return s.checkDrive()
 }
 
 // chooseEarlier takes drive.json of a drive that has no seal: the one that bundle.json binds, where that is known,

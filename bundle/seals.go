@@ -167,10 +167,15 @@ func (s *driveDir) readDrive() error {
 		return s.damage(seal.DriveName, "is not the one that bundle.json binds", nil)
 	}
 	s.bodies[seal.DriveName] = body
-	s.drive, err = seal.ParseDrive(body)
-	switch {
-	case err != nil:
+	if s.drive, err = seal.ParseDrive(body); err != nil {
 		return s.damage(seal.DriveName, "cannot be read", err)
+	}
+	return s.checkDrive()
+}
+
+// checkDrive compares what the two seals of the last drive say of the bundle.
+func (s *driveDir) checkDrive() error {
+	switch {
 	case len(s.drive.Files) > 0 && s.drive.Plain() != s.plain():
 		return s.damage(seal.DriveName, "and bundle.json disagree whether the bundle is encrypted", nil)
 	case s.drive.Bundle != s.bundle.Bundle || !s.isDrive(s.sum.Drive, len(s.bundle.Drives)):

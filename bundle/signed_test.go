@@ -221,7 +221,7 @@ func TestSignedTampering(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	changed := []byte(strings.Replace(string(all[seal.BundleName]), `"sequence": 1`, `"sequence": 2`, 1))
+	changed := []byte(strings.Replace(string(all[seal.BundleName]), `"created": "2`, `"created": "1`, 1))
 	type change = map[string][]byte // nil deletes
 	tests := []struct {
 		name            string

@@ -153,6 +153,9 @@ func parseLine(b []byte, t *tally) (l line, err error) {
 		return l, err
 	}
 	kind, body, err := onlyKey(b)
+	if err == nil {
+		err = checkKeys(b)
+	}
 	if err != nil {
 		return l, err
 	}

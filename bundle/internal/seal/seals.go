@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"iter"
 	"time"
+	"unicode/utf8"
 )
 
 // Versions that this package writes, and the only ones it reads.
@@ -133,6 +134,9 @@ func unmarshal(b []byte, v any) error {
 	if err := CheckElements(b); err != nil {
 		return err
 	}
+	if !utf8.Valid(b) {
+		return fmt.Errorf("%w: it is not UTF-8", ErrFormat)
+	}
 	if err := json.Unmarshal(b, v); err != nil {
 		return fmt.Errorf("%w: %w", ErrFormat, err)
 	}
@@ -150,6 +154,9 @@ func ParseDrive(b []byte) (Drive, error) {
 	}
 	if d.Drive < 1 || d.Drive > MaxDrives {
 		return d, fmt.Errorf("%w: drive number %d", ErrFormat, d.Drive)
+	}
+	if d.Of == 0 && d.Label != "" {
+		return d, fmt.Errorf("%w: label %.64q on the only drive", ErrFormat, d.Label)
 	}
 	if d.Of != 0 && (d.Of < max(2, d.Drive) || d.Of > MaxDrives || d.Label != Label(d.Bundle, d.Drive)) {
 		return d, fmt.Errorf("%w: drive %d of %d, label %.64q", ErrFormat, d.Drive, d.Of, d.Label)
@@ -198,6 +205,9 @@ func ParseBundle(b []byte) (Bundle, error) {
 	}
 	if len(s.Drives) == 0 || len(s.Drives) > MaxDrives || (len(s.Drives) > 1) != s.Has(Drives) || s.Sequence < 1 || s.Sequence > MaxSequence || s.Index.Name != IndexOf(s.Has(Plain)) {
 		return s, fmt.Errorf("%w: drives, sequence or index", ErrFormat)
+	}
+	if s.Stream == nil && s.Sequence != 1 {
+		return s, fmt.Errorf("%w: sequence %d without a stream", ErrFormat, s.Sequence)
 	}
 	if s.Stream != nil {
 		if err := s.Stream.Check(); err != nil {
