@@ -27,6 +27,7 @@ type seals struct {
 	*driveDir             // of the last drive, which has bundle.json and index.age
 	earlier   []*driveDir // the other drives that are here, by number
 	trusted   []Signed    // who is trusted and has signed
+	asked     *Trust      // whose signatures were asked for; nil: nobody's
 }
 
 // drives are all drive directories that are here, by number.

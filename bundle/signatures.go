@@ -63,6 +63,7 @@ func (s *seals) trusts(trust *Trust, body []byte) error {
 	if err != nil {
 		return err
 	}
+	s.asked = trust
 	s.trusted, err = trust.CheckWhen(sign.BundleNamespace, body, sigs, func() (time.Time, error) {
 		b, err := seal.ParseBundle(body)
 		if err != nil {
@@ -209,7 +210,7 @@ func (s *seals) signed() (list []Signed) {
 		if sig.of != seal.BundleName {
 			continue
 		}
-		one := Signed{File: sig.file, Key: sig.key}
+		one := Signed{File: sig.file, Key: sig.key, Revoked: s.asked.RevokedBy(Signature{Body: sig.body})}
 		for _, t := range s.trusted {
 			if t.Key == sig.key {
 				one.Principals = t.Principals

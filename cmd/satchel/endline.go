@@ -16,7 +16,7 @@ import (
 // was typed, and with what was typed to reach it.
 func (a *app) endLine(cmd *cobra.Command, id string) string {
 	reach := []string{
-		"to", "max-nested-paths", "layout", "trust", "sign-key", "authfile", "dest-authfile", "tls-verify", "dest-tls-verify",
+		"to", "max-nested-paths", "layout", "trust", "revoked", "sign-key", "authfile", "dest-authfile", "tls-verify", "dest-tls-verify",
 		"cert-dir", "dest-cert-dir", "ca-file", "registries-conf", "retry-times", "retry-delay",
 	}
 	words := typedFlags(cmd.Flags(), a.args, func(name string) bool { return slices.Contains(reach, name) })

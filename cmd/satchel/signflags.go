@@ -42,15 +42,22 @@ func (s signFlags) load(ctx context.Context, a *app, ui *bundle.UI) (list []*bun
 
 // trustFlags are whose signatures are asked for.
 type trustFlags struct {
-	files []string
-	need  int
-	given func() bool // whether --signatures was
-	typed func() bool // whether --trust was, on the command line
+	files   []string
+	revoked []string
+	need    int
+	given   func() bool // whether --signatures was
+	typed   func() bool // whether --trust was, on the command line
 }
 
 func addTrustFlags(f *pflag.FlagSet, t *trustFlags) {
 	f.StringArrayVar(&t.files, "trust", nil, "refuse any bundle that nobody in `FILE` has signed: allowed signers, as ssh-keygen(1) describes them (may be given more than once)")
+	addTrustDetails(f, t)
+}
+
+// addTrustDetails adds the flags that say more about --trust.
+func addTrustDetails(f *pflag.FlagSet, t *trustFlags) {
 	f.IntVar(&t.need, "signatures", 1, "with --trust: how many different signers, `N`, must have signed")
+	f.StringArrayVar(&t.revoked, "revoked", nil, "with --trust: no signature counts by a key in `FILE`, a key revocation list of ssh-keygen -k, or public keys, one a line (may be given more than once)")
 	t.given = func() bool { return f.Changed("signatures") }
 	t.typed = func() bool { return typed(f.Lookup("trust")) }
 }
@@ -58,9 +65,7 @@ func addTrustFlags(f *pflag.FlagSet, t *trustFlags) {
 // addReceiptTrust adds the same flags for the receipts that a command takes, as it calls them.
 func addReceiptTrust(f *pflag.FlagSet, t *trustFlags, receipt string) {
 	f.StringArrayVar(&t.files, "trust", nil, "refuse any "+receipt+" that nobody in `FILE` has signed: allowed signers, as ssh-keygen(1) describes them; signatures lie beside the receipt, as RECEIPT.sig (may be given more than once)")
-	f.IntVar(&t.need, "signatures", 1, "with --trust: how many different signers, `N`, must have signed")
-	t.given = func() bool { return f.Changed("signatures") }
-	t.typed = func() bool { return typed(f.Lookup("trust")) }
+	addTrustDetails(f, t)
 }
 
 // load reads the files, nil if there are none.
@@ -68,14 +73,22 @@ func (t trustFlags) load() (*bundle.Trust, error) {
 	switch {
 	case len(t.files) == 0 && t.given():
 		return nil, usage(errors.New("--signatures counts those whom --trust names, and there is no --trust"), "add --trust FILE")
+	case len(t.files) == 0 && len(t.revoked) > 0:
+		return nil, usage(errors.New("--revoked takes back keys of those whom --trust names, and there is no --trust"), "add --trust FILE")
 	case len(t.files) == 0:
 		return nil, nil
 	case t.need < 1:
 		return nil, usage(fmt.Errorf("--signatures %d: it must be at least 1", t.need), "")
 	case slices.Contains(t.files, ""):
 		return nil, usage(errors.New("--trust: it is empty"), "name a file of allowed signers") // as an unset variable makes it
+	case slices.Contains(t.revoked, ""):
+		return nil, usage(errors.New("--revoked: it is empty"), "name a list of revoked keys")
 	}
-	return bundle.LoadTrust(t.files, t.need)
+	trust, err := bundle.LoadTrust(t.files, t.need)
+	if err != nil {
+		return nil, err
+	}
+	return trust, trust.Revoke(t.revoked)
 }
 
 // wanted reads which bundle is meant.
@@ -91,11 +104,12 @@ type signerReport struct {
 	File       string `json:"file"`
 	Key        string `json:"key"`
 	Principals string `json:"principals,omitempty"` // whose key it is, if --trust says so
+	Revoked    string `json:"revoked,omitempty"`    // the file of --revoked that has the key
 }
 
 func signers(list []bundle.Signed) (rep []signerReport) {
 	for _, s := range list {
-		rep = append(rep, signerReport{s.File, s.Key, s.Principals})
+		rep = append(rep, signerReport{s.File, s.Key, s.Principals, s.Revoked})
 	}
 	return rep
 }
@@ -103,6 +117,8 @@ func signers(list []bundle.Signed) (rep []signerReport) {
 // describe says whose signature it is, as far as that was asked for.
 func (s signerReport) describe(asked bool) string {
 	switch {
+	case s.Revoked != "":
+		return s.Key + " (does not count: revoked by " + s.Revoked + ")"
 	case s.Principals != "":
 		return fmt.Sprintf("%s (%s)", s.Key, s.Principals)
 	case asked:

@@ -150,7 +150,7 @@ func siteRefuses(flag, command string) string {
 // name elsewhere: then only the command's own section sets it.
 func siteApart(command, flag string) bool {
 	switch flag {
-	case "trust", "signatures": // sign: the bundle has fewer signatures than it is to have; the others: it is for receipts
+	case "trust", "signatures", "revoked": // sign: the bundle has fewer signatures than it is to have; the others: it is for receipts
 		return slices.Contains([]string{"sign", "pack", "plan", "confirm"}, command)
 	case "to":
 		return command == "repair"
@@ -192,7 +192,7 @@ func siteNeeds(command, flag string) string {
 	switch {
 	case command == "pack" && (flag == "max-nested-paths" || flag == "layout"):
 		return "to"
-	case (command == "pack" || command == "plan") && slices.Contains([]string{"sites", "trust", "signatures"}, flag):
+	case (command == "pack" || command == "plan") && slices.Contains([]string{"sites", "trust", "signatures", "revoked"}, flag):
 		return "since"
 	case command == "verify" && flag == "sign-key":
 		return "statement"
@@ -279,7 +279,7 @@ func (a *app) notTaken(cmd *cobra.Command) (map[string]bool, error) {
 			return nil, usage(fmt.Errorf("--%s %q: satchel %s has no such flag", noDefault, name, commandName(cmd)), "name a flag that satchel config "+commandName(cmd)+" lists, or all")
 		}
 		if list[name] = true; name == "trust" {
-			list["signatures"] = true // it counts those whom trust names
+			list["signatures"], list["revoked"] = true, true // they are about those whom trust names
 		}
 	}
 	return list, nil

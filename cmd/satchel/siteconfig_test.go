@@ -158,6 +158,8 @@ func TestSiteConfig(t *testing.T) {
 		{"", []string{"verify", "--trust", "/none", drive}, exitUsage, "read allowed signers /none"},
 		{"defaults: {trust: " + host + "/mine}\n", []string{"verify", drive}, exitDamaged, own + ", line 2"},
 		{"defaults: {trust: []}\n", []string{"verify", drive}, exitOK, "--trust of " + etc + ", line 3, does not hold: " + own + ", line 2, takes it back"},
+		{"defaults: {revoked: gone}\n", []string{"verify", drive}, exitUsage, "read revoked keys " + filepath.Join(filepath.Dir(own), "gone")},
+		{"defaults: {revoked: gone}\n", []string{"verify", "--no-default", "trust", drive}, exitOK, "not taken: --revoked of " + own},
 		{"defaults: {signatures: 0}\n", []string{"verify", drive}, exitUsage, own + ", line 2"},
 		{"defaults: {lanes: x}\n", []string{"pack", "-c", "x", drive}, exitUsage, own + ":2:12: lanes: "},
 		{"verify: {output: json}\n", []string{"verify", drive}, exitDamaged, `"exit": 4`},

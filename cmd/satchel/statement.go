@@ -67,6 +67,7 @@ type askedFor struct {
 	Fingerprint string      `json:"fingerprint,omitempty"`
 	Trust       []trustFile `json:"trust,omitempty"`
 	Signatures  int         `json:"signatures,omitempty"`
+	Revoked     []trustFile `json:"revoked,omitempty"`
 }
 
 type trustFile struct {
@@ -91,17 +92,30 @@ func (a *app) beginStatement(ctx context.Context, f statementFlags, trust trustF
 	}
 	s := &statement{Form: statementForm, Version: version(), Began: time.Now().UTC().Truncate(time.Second), file: f.file}
 	s.Asked.Fingerprint = string(fp)
-	for _, name := range trust.files {
-		body, err := os.ReadFile(name)
-		if err != nil {
-			return nil, usage(fmt.Errorf("--trust: %w", err), "")
-		}
-		sum := sha256.Sum256(body)
-		s.Asked.Trust = append(s.Asked.Trust, trustFile{name, hex.EncodeToString(sum[:])})
+	if s.Asked.Trust, err = trustFiles("--trust", trust.files); err != nil {
+		return nil, err
+	}
+	if s.Asked.Revoked, err = trustFiles("--revoked", trust.revoked); err != nil {
+		return nil, err
+	}
+	if len(trust.files) > 0 {
 		s.Asked.Signatures = trust.need
 	}
 	s.signers, err = f.sign.load(ctx, a, a.ui(ctx))
 	return s, err
+}
+
+// trustFiles names the files of a flag by what is in them.
+func trustFiles(flag string, names []string) (list []trustFile, err error) {
+	for _, name := range names {
+		body, err := os.ReadFile(name)
+		if err != nil {
+			return nil, usage(fmt.Errorf("%s: %w", flag, err), "")
+		}
+		sum := sha256.Sum256(body)
+		list = append(list, trustFile{name, hex.EncodeToString(sum[:])})
+	}
+	return list, nil
 }
 
 // checkStatement refuses a file that would be in a bundle, and one that cannot be written.

@@ -43,24 +43,32 @@ func asSignerError(file string, err error) error {
 	return &SignerError{File: file, Err: err}
 }
 
-// TrustFileError says which line of a file of allowed signers is not understood.
+// TrustFileError says which line of a file of allowed signers, or of revoked keys, is not understood.
 type TrustFileError struct {
-	File string
-	Line int // 0: the file as a whole
-	Err  error
+	File    string
+	Line    int // 0: the file as a whole
+	Err     error
+	Revoked bool // it is a list of revoked keys
 }
 
 func (e *TrustFileError) Error() string {
-	if e.Line == 0 {
-		return fmt.Sprintf("read allowed signers %s: %v", text.Printable(e.File), e.Err)
+	what := "allowed signers"
+	if e.Revoked {
+		what = "revoked keys"
 	}
-	return fmt.Sprintf("read allowed signers %s: line %d: %v", text.Printable(e.File), e.Line, e.Err)
+	if e.Line == 0 {
+		return fmt.Sprintf("read %s %s: %v", what, text.Printable(e.File), e.Err)
+	}
+	return fmt.Sprintf("read %s %s: line %d: %v", what, text.Printable(e.File), e.Line, e.Err)
 }
 
 func (e *TrustFileError) Unwrap() error { return e.Err }
 
 // Hint says how such a file is written.
 func (e *TrustFileError) Hint() string {
+	if e.Revoked {
+		return "nothing counts as long as it cannot be read; it is a key revocation list of ssh-keygen -k, or a text file with a public key a line: ssh-ed25519 AAAA...; fingerprints go into a key revocation list, by a line of sha256: or hash: in the file that ssh-keygen -k reads"
+	}
 	return `a line is: PRINCIPAL[,PRINCIPAL...] [namespaces="satchel-*",valid-after="YYYYMMDDZ",valid-before="YYYYMMDDZ"] ssh-ed25519 AAAA...; a line of # is a comment`
 }
 

@@ -16,6 +16,7 @@ import (
 // Trust says whose signatures count, and how many different signers are needed.
 type Trust struct {
 	entries []entry
+	revoked []revokedFile
 	need    int
 }
 
@@ -39,6 +40,7 @@ type Signed struct {
 	File       string `json:"file"`                 // of the signature
 	Key        string `json:"key"`                  // SHA256:...
 	Principals string `json:"principals,omitempty"` // whose key it is, as the allowed signers say; printable
+	Revoked    string `json:"revoked,omitempty"`    // the list that takes the key back: it does not count; printable
 
 	lists []list
 }
@@ -77,6 +79,10 @@ func (t *Trust) check(namespace string, message []byte, sigs []Signature, when f
 		pub, err := sig.check(namespace, message)
 		if err != nil {
 			failed.Refused = append(failed.Refused, Refused{File: sig.File, Why: err.Error()})
+			continue
+		}
+		if list := t.revokedBy(pub); list != "" {
+			failed.Refused = append(failed.Refused, Refused{sig.File, ssh.FingerprintSHA256(pub), "its key is revoked by " + list})
 			continue
 		}
 		c := candidate{file: sig.File, pub: pub}
