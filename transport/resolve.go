@@ -145,7 +145,7 @@ func (r *Repository) manifestRead(ctx context.Context, reference string, want di
 	if d.Size > oci.MaxManifestSize {
 		return oci.Descriptor{}, nil, &oci.UnsupportedError{What: "manifest " + reference, Why: fmt.Sprintf("it has more than %d bytes, which is what registries accept at most", oci.MaxManifestSize)}
 	}
-	if want == "" && oci.CheckDigest(named) == nil { // it says what the tag has, and sends something else
+	if want == "" && oci.CheckDigest(named) == nil && oci.IsManifest(d.MediaType) { // it says what the tag has, and sends something else
 		want = named
 	}
 	if want != "" && want != d.Digest {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/user"
 	"path/filepath"
 	"reflect"
 	"regexp"
@@ -27,17 +28,20 @@ const (
 
 // siteFiles are the files of the site's configuration; the first that sets a flag counts.
 func (a *app) siteFiles() ([]string, error) {
-	user := os.Getenv(siteVariable)
-	if user != "" {
-		if _, err := os.Lstat(user); err != nil {
+	if named := os.Getenv(siteVariable); named != "" {
+		if _, err := os.Stat(named); err != nil {
 			return nil, usage(fmt.Errorf("$%s: %w", siteVariable, err), "name a file, or unset the variable")
 		}
-		return []string{user, a.etc}, nil
+		return []string{named, a.etc}, nil
 	}
 	dir, err := xdg("XDG_CONFIG_HOME", ".config")
 	if err != nil {
-		//lint:ignore nilerr a user without a home has no file there
-		return []string{a.etc}, nil
+		me, uerr := user.Current() // a service may run without $HOME
+		if uerr != nil || me.HomeDir == "" {
+			//lint:ignore nilerr a user without a home has no file there
+			return []string{a.etc}, nil
+		}
+		dir = filepath.Join(me.HomeDir, ".config", "satchel")
 	}
 	return []string{filepath.Join(dir, "config.yaml"), a.etc}, nil
 }

@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -101,8 +102,13 @@ func (a *app) beginStatement(ctx context.Context, f statementFlags, trust trustF
 	if len(trust.files) > 0 {
 		s.Asked.Signatures = trust.need
 	}
-	s.signers, err = f.sign.load(ctx, a, a.ui(ctx))
-	return s, err
+	if len(f.sign.keys) > maxStatementSigners {
+		return nil, usage(fmt.Errorf("--sign-key: at most %d keys sign a statement", maxStatementSigners), "")
+	}
+	if s.signers, err = f.sign.load(ctx, a, a.ui(ctx)); err != nil {
+		return nil, err
+	}
+	return s, sweepStatement(f.file)
 }
 
 // trustFiles names the files of a flag by what is in them.
@@ -140,6 +146,32 @@ func checkStatement(file string, dirs []string) error {
 		}
 		if rel, err := filepath.Rel(of, at); err == nil && rel != ".." && !strings.HasPrefix(rel, "../") {
 			return usage(fmt.Errorf("--statement: %s would be in %s, which is checked, and nothing is written there", file, dir), "name a file on another disk")
+		}
+	}
+	return nil
+}
+
+// maxStatementSigners is how many keys may sign a statement.
+const maxStatementSigners = 99
+
+// sweepStatement removes the statement of an earlier run, and its signatures: none may stand
+// beside what this run finds. Nothing else is removed, and no link is followed.
+func sweepStatement(file string) error {
+	names := []string{file + ".dsse.json", file + ".sig", file}
+	for n := 2; n <= maxStatementSigners; n++ {
+		names = append(names, fmt.Sprintf("%s.%d.sig", file, n))
+	}
+	for _, name := range names {
+		switch info, err := os.Lstat(name); {
+		case errors.Is(err, fs.ErrNotExist):
+			continue
+		case err != nil:
+			return usage(fmt.Errorf("--statement: %w", err), "name another file")
+		case !info.Mode().IsRegular():
+			return usage(fmt.Errorf("--statement: %s is there, and is no regular file", name), "name another file")
+		}
+		if err := os.Remove(name); err != nil {
+			return fmt.Errorf("remove the statement of an earlier run: %w", err)
 		}
 	}
 	return nil

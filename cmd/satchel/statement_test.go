@@ -107,3 +107,39 @@ func checkStatementSigned(t *testing.T, file, allowed, pub string) {
 		t.Errorf("the predicate is another one than the statement")
 	}
 }
+
+// TestStatementInTheWay: what an earlier run wrote does not stay beside what this one finds, and a link
+// is not written through.
+func TestStatementInTheWay(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	drive, file := filepath.Join(w.dir, "b"), filepath.Join(w.dir, "gate.json")
+	if err := os.CopyFS(drive, os.DirFS("../../testdata/vectors/4baf0f7/signed/bundle")); err != nil {
+		t.Fatal(err)
+	}
+	keys := []string{"--sign-key", keystest.SSHKey(t, "ed25519", ""), "--sign-key", keystest.SSHKey(t, "ed25519", "")}
+	w.run(append([]string{"verify", "--statement", file, drive}, keys...)...).want(exitOK)
+	w.run("verify", "--statement", file, drive).want(exitOK)
+	if left, err := filepath.Glob(file + "*"); err != nil || len(left) != 1 {
+		t.Errorf("%q, %v", left, err)
+	}
+	seal := filepath.Join(drive, "bundle.json")
+	before := readFile(t, seal)
+	for _, name := range []string{file + ".dsse.json", file + ".2.sig", file} {
+		if err := os.RemoveAll(name); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Symlink(seal, name); err != nil {
+			t.Fatal(err)
+		}
+		if got := w.run(append([]string{"verify", "--statement", file, drive}, keys...)...).want(exitUsage); !strings.Contains(got.stderr, name+" is there, and is no regular file") {
+			t.Errorf("%s: %s", name, got.stderr)
+		}
+		if err := os.Remove(name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if !bytes.Equal(readFile(t, seal), before) {
+		t.Error("the seal has changed")
+	}
+}

@@ -9,7 +9,7 @@ import (
 )
 
 // maxKeys is how many keys an object of a line may have.
-const maxKeys = 1000
+const maxKeys = 100
 
 // knownKeys are the keys of all lines, by their text in small letters.
 var knownKeys = sync.OnceValue(func() map[string]string {

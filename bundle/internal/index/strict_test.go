@@ -22,7 +22,7 @@ func TestKeys(t *testing.T) {
 		{`{"index":{"packedby":"1"}}`, `key "packedby", which is written "packedBy"`},
 		{`{"ſegment":{"drive":1}}`, `key "ſegment" is not plain ASCII`},
 		{`{"segment":{"dr\u0069ve":1}}`, `is not plain ASCII`},
-		{many + `"end":1}}`, "more than 1000 keys"},
+		{many + `"end":1}}`, "more than 100 keys"},
 	} {
 		err := checkKeys([]byte(tc.text))
 		if tc.wrong == "" && err != nil || tc.wrong != "" && (err == nil || !strings.Contains(err.Error(), tc.wrong)) {

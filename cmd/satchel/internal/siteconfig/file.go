@@ -40,10 +40,10 @@ func (e *Error) Permanent() bool { return true }
 
 // Read reads a file; nil if there is none. A file that is there and cannot be used is an error.
 func Read(file string, known Known) ([]Entry, error) {
-	body, err := load(file)
-	if errors.Is(err, fs.ErrNotExist) {
+	if _, err := os.Lstat(file); errors.Is(err, fs.ErrNotExist) { // a link that leads nowhere is there
 		return nil, nil
 	}
+	body, err := load(file)
 	if err != nil {
 		return nil, &Error{File: file, Err: err, hint: "nothing is done as long as it cannot be used: what it says of trust would be missed"}
 	}

@@ -73,7 +73,12 @@ func TestUnsafe(t *testing.T) {
 	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
 		t.Fatal(err)
 	}
+	nowhere := filepath.Join(t.TempDir(), "link")
+	if err := os.Symlink("gone", nowhere); err != nil {
+		t.Fatal(err)
+	}
 	for file, want := range map[string]string{
+		nowhere:                          "no such file",
 		write(t, body, 0o620):            "others could change",
 		write(t, body, 0o602):            "others could change",
 		t.TempDir():                      "not a regular file",
