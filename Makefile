@@ -49,7 +49,7 @@ soak: deps ## the full counts: takes long
 	CGO_ENABLED=0 $(GO) build -C transport/matrixtest/zot -tags containers_image_openpgp -o ../../../bin/zot zotregistry.io/zot/cmd/zot
 	SATCHEL_ZOT=$(CURDIR)/bin/zot $(GO) -C transport/matrixtest test -count=1 -v .
 	$(MAKE) race RACED='./cmd/satchel/internal/serve ./cmd/satchel/internal/check'
-	SATCHEL_SOAK=1 $(GO) test -count=1 -timeout 6h ./bundle ./bundle/internal/parity ./cmd/... ./manifests/internal/... ./scripts
+	SATCHEL_SOAK=1 $(GO) test -count=1 -timeout 6h ./bundle/... ./cmd/... ./manifests/internal/... ./scripts
 
 .PHONY: race
 race: deps ## oci, transport and bundle with the race detector

@@ -18,9 +18,9 @@ import (
 // TestDamageByRandomBits flips one bit anywhere, many times: each flip is found,
 // and never becomes a wrong byte that is passed on.
 func TestDamageByRandomBits(t *testing.T) {
-	count := 200
+	count := 500
 	if soak() {
-		count = 2000
+		count = 10000
 	}
 	s := newSealed(t, false)
 	names := slices.Sorted(maps.Keys(s.whole))

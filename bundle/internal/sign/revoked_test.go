@@ -129,14 +129,14 @@ func TestRevokedAsOpenSSH(t *testing.T) {
 		}
 		return string(krl)
 	}
-	print := func(file string) string { return strings.Fields(run("-lf", file))[1] }
+	fingerprint := func(file string) string { return strings.Fields(run("-lf", file))[1] }
 	allowed := writeFile(t, dir, "signers", "me "+pub+"\nyou "+others+"\n")
 	lists := map[string]string{
 		"nothing": "", "comment": "# x\n", "key": pub + "\n", "another key": others + "\n", "both, spaces": "  " + others + "\n\n# x\n\t" + pub + " comment\n",
-		"certificate": string(cert), "fingerprint": print(pubFile) + "\n", "garbage after": pub + "\ngarbage\n", "garbage before another": "garbage\n" + others + "\n",
+		"certificate": string(cert), "fingerprint": fingerprint(pubFile) + "\n", "garbage after": pub + "\ngarbage\n", "garbage before another": "garbage\n" + others + "\n",
 		"options": `cert-authority ` + others + "\n", "cut": pub[:40] + "\n",
-		"KRL key": list("key: " + pub), "KRL SHA-1": list("sha1: " + pub), "KRL SHA-256": list("sha256: " + pub), "KRL hash": list("hash: " + print(pubFile)),
-		"KRL another key": list("key: "+others, "sha1: "+others, "hash: "+print(otherFile)), "KRL certificates": list("serial: 5", "serial: 9-12", "id: id", "id: me"),
+		"KRL key": list("key: " + pub), "KRL SHA-1": list("sha1: " + pub), "KRL SHA-256": list("sha256: " + pub), "KRL hash": list("hash: " + fingerprint(pubFile)),
+		"KRL another key": list("key: "+others, "sha1: "+others, "hash: "+fingerprint(otherFile)), "KRL certificates": list("serial: 5", "serial: 9-12", "id: id", "id: me"),
 		"KRL all": list("serial: 1-3", "key: "+others, "serial: 77", "sha256: "+pub, "id: x"),
 	}
 	lists["KRL cut"] = lists["KRL key"][:len(lists["KRL key"])-1]
