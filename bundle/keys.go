@@ -62,7 +62,7 @@ func ReadIdentities(files []string, ui *UI) ([]Identity, error) {
 		if err != nil {
 			return nil, fmt.Errorf("read key: %w", err)
 		}
-		ids, err := keys.ReadIdentities(name, f, ui, func() ([]byte, error) { return os.ReadFile(name + ".pub") })
+		ids, err := keys.ReadIdentities(name, f, ui, func() ([]byte, error) { return keys.ReadPublic(name + ".pub") })
 		if err = errors.Join(err, f.Close()); err != nil {
 			return nil, fmt.Errorf("read key %s: %w", name, err)
 		}

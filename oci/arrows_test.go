@@ -85,7 +85,7 @@ var rows = []struct {
 	{pkg: "cmd/satchel/internal/catalogs", may: []string{"oci", "transport", "manifests"}, deny: terminal},
 	{pkg: "cmd/satchel/internal/changes", may: []string{"oci", "transport", "manifests", "bundle", "cmd/satchel/internal/catalogs", "cmd/satchel/internal/receipt"}, deny: terminal},
 	{pkg: "cmd/satchel/internal/copying", may: []string{"oci", "bundle", "cmd/satchel/internal/notice"}, deny: terminal},
-	{pkg: "cmd/satchel/internal/gaps", may: []string{"oci", "manifests"}, deny: terminal},
+	{pkg: "cmd/satchel/internal/gaps", may: []string{"oci", "manifests", "cmd/satchel/internal/durable"}, deny: terminal},
 	{pkg: "cmd/satchel/internal/check", may: []string{"oci", "transport", "manifests", "cmd/satchel/internal/notice", "cmd/satchel/internal/receipt"}, deny: terminal},
 	{pkg: "cmd/satchel/internal/clusters", may: []string{"manifests"}, deny: terminal},
 	{pkg: "cmd/satchel/internal/clusteryaml", may: []string{"oci", "manifests", "bundle"}, deny: terminal},

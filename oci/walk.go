@@ -14,6 +14,7 @@ import (
 const (
 	maxDepth    = 8        // indexes within indexes
 	maxVisits   = 1 << 16  // content of one image
+	maxHeld     = 8 << 20  // bytes of the manifests from the root down to the one that is visited
 	maxConfig   = 16 << 20 // bytes of an image config
 	mediaConfig = ispec.MediaTypeImageConfig
 	mediaDocker = "application/vnd.docker.container.image.v1+json"
@@ -109,6 +110,7 @@ type walker struct {
 	seen    map[content]bool
 	out     map[digest.Digest]bool // manifests that are left out, and whether an index names them
 	indexes bool                   // reads only those
+	held    int                    // bytes of the manifests above the one that is visited
 	odd     string                 // of the manifest that fn gets now, see [Manifest]
 	stopped bool                   // fn did
 }
@@ -147,6 +149,10 @@ func (w *walker) visit(ctx context.Context, d Descriptor, depth int) error {
 	if err != nil {
 		return err
 	}
+	if w.held += len(body); w.held > maxHeld {
+		return &UnsupportedError{"manifest " + d.Digest.String(), fmt.Sprintf("it and the indexes above it have more than %d bytes", maxHeld)}
+	}
+	defer func() { w.held -= len(body) }()
 	m, err := ParseManifest(d, body)
 	if err != nil {
 		return err

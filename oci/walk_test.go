@@ -3,6 +3,7 @@ package oci_test
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"io"
 	"slices"
@@ -10,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/opencontainers/go-digest"
+	"github.com/opencontainers/image-spec/specs-go"
 	ispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/satchel-airgap/satchel/oci"
@@ -112,5 +114,29 @@ func TestReadManifestSize(t *testing.T) {
 	var refused *oci.UnsupportedError
 	if _, err := oci.ReadManifest(t.Context(), src, d); !errors.As(err, &refused) {
 		t.Errorf("a manifest of %d bytes: %v", d.Size, err)
+	}
+}
+
+// TestHeldIndexes nests large indexes: a walk holds those from the root down, and this is bounded;
+// as many beside each other are read one after another.
+func TestHeldIndexes(t *testing.T) {
+	c := ocitest.New(31)
+	large := func(n int, children ...oci.Descriptor) oci.Descriptor {
+		body, err := json.Marshal(ispec.Index{Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: oci.MediaTypeIndex, Manifests: children,
+			Annotations: map[string]string{"pad": strings.Repeat(string(rune('a'+n)), 3<<20)}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c.Blob(body, oci.MediaTypeIndex)
+	}
+	image := c.Image(false, c.Layer(100, ispec.MediaTypeImageLayerGzip))
+	nested := large(0, large(1, large(2, image)))
+	beside := large(3, large(4, image), large(5, image), large(6, image))
+	all := func(oci.Descriptor, []byte) error { return nil }
+	if err := oci.Walk(t.Context(), c, nested, all); err == nil || !strings.Contains(err.Error(), "the indexes above it have more than 8388608 bytes") {
+		t.Errorf("nested: %v", err)
+	}
+	if err := oci.Walk(t.Context(), c, beside, all); err != nil {
+		t.Errorf("beside each other: %v", err)
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -257,6 +258,48 @@ func TestCredentialPlaces(t *testing.T) {
 				t.Error("an empty registry has something")
 			}
 		})
+	}
+}
+
+// TestCloudCredentials has registries named as those of clouds: no helper is run that the user's
+// files do not name, and nothing but the registry is asked.
+func TestCloudCredentials(t *testing.T) {
+	dir := t.TempDir()
+	mark := filepath.Join(dir, "run")
+	for _, name := range []string{"ecr-login", "gcr", "gcloud", "acr-env", "acr", "desktop", "secretservice", "pass"} {
+		program := []byte("#!/bin/sh\necho \"$0\" >> " + mark + "\n")
+		if err := os.WriteFile(filepath.Join(dir, "docker-credential-"+name), program, 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, name := range []string{"HOME", "XDG_RUNTIME_DIR", "XDG_CONFIG_HOME"} {
+		t.Setenv(name, dir)
+	}
+	t.Setenv("REGISTRY_AUTH_FILE", "")
+	t.Setenv("DOCKER_CONFIG", "")
+	t.Setenv("PATH", dir+":"+os.Getenv("PATH"))
+	var asked []string
+	proxy := fake(t, func(w http.ResponseWriter, r *http.Request) {
+		asked = append(asked, r.Method+" "+r.Host)
+		w.WriteHeader(http.StatusForbidden)
+	})
+	t.Setenv("HTTPS_PROXY", "http://"+proxy)
+	t.Setenv("HTTP_PROXY", "http://"+proxy)
+	for _, registry := range []string{"1234.dkr.ecr.us-east-1.amazonaws.com", "gcr.io", "europe-docker.pkg.dev", "mine.azurecr.io"} {
+		asked = nil
+		repo, err := quick(t, Config{TLSVerify: true}).Repository(oci.Ref{Registry: registry, Repository: "a"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err = repo.Tags(t.Context()); err == nil {
+			t.Errorf("%s: no error", registry)
+		}
+		if slices.ContainsFunc(asked, func(r string) bool { return r != "CONNECT "+registry+":443" }) || len(asked) == 0 {
+			t.Errorf("%s: asked %q", registry, asked)
+		}
+	}
+	if body, err := os.ReadFile(mark); err == nil {
+		t.Errorf("run: %s", body)
 	}
 }
 

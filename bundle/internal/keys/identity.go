@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"strings"
 	"sync"
 
@@ -60,6 +61,20 @@ func ReadIdentities(name string, r io.Reader, ui *UI, public func() ([]byte, err
 		return []Identity{id}, err
 	}
 	return parseIdentities(name, body, ui)
+}
+
+// ReadPublic reads the public key that stands next to an SSH private key.
+func ReadPublic(name string) (body []byte, err error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	body, err = io.ReadAll(io.LimitReader(f, MaxFile+1))
+	if err == nil && len(body) > MaxFile {
+		err = fmt.Errorf("%s has more than %d bytes, which no public key has", name, MaxFile)
+	}
+	return body, err
 }
 
 // parseIdentities reads lines. Its errors never quote one: it may be a secret.

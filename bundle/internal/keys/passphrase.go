@@ -38,6 +38,9 @@ func ReadPassphrase(name string, r io.Reader) (Passphrase, error) {
 	if err != nil && err != io.EOF {
 		return Passphrase{}, err
 	}
+	if err == io.EOF && len(line) == MaxFile {
+		return Passphrase{}, fmt.Errorf("its first line has %d bytes or more, so it is no passphrase", MaxFile)
+	}
 	line = strings.TrimRight(line, "\r\n")
 	if line == "" {
 		return Passphrase{}, errors.New("its first line is empty, so it holds no passphrase")

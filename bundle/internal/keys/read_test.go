@@ -1,8 +1,12 @@
 package keys
 
 import (
+	"bytes"
+	"encoding/binary"
+	"encoding/pem"
 	"errors"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -88,5 +92,72 @@ func TestFits(t *testing.T) {
 		if got := Fits(c.to, files); got != c.fits {
 			t.Errorf("%s: Fits = %v", name, got)
 		}
+	}
+}
+
+// TestPluginPaths has names of plugins that are paths, with right checksums: no program but
+// age-plugin-NAME of $PATH may be started for a key from elsewhere.
+func TestPluginPaths(t *testing.T) {
+	dir := t.TempDir()
+	t.Chdir(dir)
+	t.Setenv("PATH", dir+":"+os.Getenv("PATH"))
+	mark := filepath.Join(dir, "started")
+	program := []byte("#!/bin/sh\necho \"$0\" >> " + mark + "\n")
+	for _, name := range []string{"evil", "age-plugin-x/y", "age-plugin-", "age-plugin-x\\evil"} {
+		err := os.MkdirAll(filepath.Dir(name), 0o700)
+		if err = errors.Join(err, os.WriteFile(name, program, 0o700)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, pair := range [][2]string{
+		{"age1x/../evil1xnry5e", "AGE-PLUGIN-X/../EVIL-1URRAJ5"}, {"age1../evil1t96cks", "AGE-PLUGIN-../EVIL-1NLZ7ZQ"},
+		{"age1./evil1dgqp92", "AGE-PLUGIN-./EVIL-1EA0EUE"}, {"age1/evil17twcrh", "AGE-PLUGIN-/EVIL-132SY42"},
+		{`age1x\evil16jdtds`, `AGE-PLUGIN-X\EVIL-1G807TV`}, {"age1x$(evil)1d2rzsm", "AGE-PLUGIN-X$(EVIL)-1R3SU5Y"},
+	} {
+		if r, err := ParseRecipient(pair[0], nil); err == nil {
+			_, err := r.key.Wrap(make([]byte, 16))
+			t.Errorf("%s is taken for a recipient: %v", pair[0], err)
+		}
+		if _, err := ReadIdentities("key", strings.NewReader(pair[1]+"\n"), nil, nil); err == nil {
+			t.Errorf("%s is taken for an identity", pair[1])
+		}
+	}
+	r, err := ParseRecipient("age1x1f68a30", nil) // this one names a program, which is not there
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.key.Wrap(make([]byte, 16)); err == nil {
+		t.Error("a plugin that is not there wrapped a key")
+	}
+	if body, err := os.ReadFile(mark); err == nil {
+		t.Errorf("started: %s", body)
+	}
+}
+
+// TestGreedySSHKey has an SSH key that asks for hours of bcrypt: it is refused by name, at once.
+func TestGreedySSHKey(t *testing.T) {
+	pair := sshPair(t, "ed25519", "secret")
+	body, err := os.ReadFile(pair.identity)
+	if err != nil {
+		t.Fatal(err)
+	}
+	block, _ := pem.Decode(body)
+	at := bytes.Index(block.Bytes, []byte("bcrypt")) + len("bcrypt") + 4 + 4 + 16 // the options: salt, rounds
+	binary.BigEndian.PutUint32(block.Bytes[at:], 1<<30)
+	ui := answers{list: []string{"secret"}}
+	ids, err := ReadIdentities("key", bytes.NewReader(pem.EncodeToMemory(block)), ui.ui(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := ParseRecipient(pair.recipient, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	stanzas, err := r.key.Wrap(make([]byte, 16))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := ids[0].key.Unwrap(stanzas); err == nil || !strings.Contains(err.Error(), "rounds 1073741824 exceed maximum") {
+		t.Errorf("got %v", err)
 	}
 }

@@ -90,5 +90,8 @@ func (l *lockedSSH) Unwrap(stanzas []*age.Stanza) ([]byte, error) {
 	if _, aerr := l.asked(); aerr != nil {
 		return nil, aerr
 	}
+	if strings.Contains(err.Error(), "bcrypt KDF rounds") { // the library has no type for it
+		return nil, fmt.Errorf("it asks for too many rounds of bcrypt (%w): write it again with ssh-keygen -p -a 16", err)
+	}
 	return nil, errors.New("wrong passphrase, or not the key that its public half says")
 }

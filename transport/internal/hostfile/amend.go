@@ -53,7 +53,7 @@ type amendedFile struct {
 
 // path gives where the file can be read: itself where nothing is to be amended.
 func (a *amendedFile) path(name string) (string, error) {
-	found, err := os.ReadFile(name)
+	found, err := readFile(name)
 	if err != nil {
 		return "", Cause(err)
 	}

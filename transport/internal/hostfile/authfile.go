@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -126,8 +127,26 @@ func Cause(err error) error {
 	return err
 }
 
-// maxAuthfile bounds what is read of a credentials file that is no regular file, in bytes.
-const maxAuthfile = 16 << 20
+// maxFile bounds what is read of a file with credentials or certificates, in bytes.
+const maxFile = 16 << 20
+
+// limited reads all of such a file, or says that it is another one.
+func limited(from io.Reader) ([]byte, error) {
+	data, err := io.ReadAll(io.LimitReader(from, maxFile+1))
+	if err == nil && len(data) > maxFile {
+		err = fmt.Errorf("it has more than %d bytes, too many for credentials or certificates", maxFile)
+	}
+	return data, err
+}
+
+func readFile(name string) (data []byte, err error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return limited(f)
+}
 
 // pipedFile is a copy in memory of what can be read once.
 type pipedFile struct {
@@ -159,12 +178,9 @@ func copyOf(name string) (*os.File, error) {
 		return nil, err
 	}
 	defer from.Close()
-	data, err := io.ReadAll(io.LimitReader(from, maxAuthfile+1))
-	switch {
-	case err != nil:
+	data, err := limited(from)
+	if err != nil {
 		return nil, err
-	case len(data) > maxAuthfile:
-		return nil, errors.New("it is too large for a credentials file")
 	}
 	data = amend(data)
 	if err := check(data); err != nil {

@@ -46,7 +46,7 @@ type Certificates struct {
 // NewCertificates is for a directory with the certificates for every registry, "" for one for each
 // in the usual certs.d below root; and a file of more authorities, "" for none.
 func NewCertificates(dir, file, root string) *Certificates {
-	return &Certificates{dir: dir, file: file, root: root, ca: sync.OnceValues(func() ([]byte, error) { return os.ReadFile(file) })}
+	return &Certificates{dir: dir, file: file, root: root, ca: sync.OnceValues(func() ([]byte, error) { return readFile(file) })}
 }
 
 // TLS is what is configured for TLS with a registry, HOST[:PORT]: the system's
@@ -148,7 +148,7 @@ func (c *Certificates) Authorities(registry string) ([]byte, error) {
 	var all []byte
 	var seen [][]byte
 	for i, name := range files {
-		read := func() ([]byte, error) { return os.ReadFile(name) }
+		read := func() ([]byte, error) { return readFile(name) }
 		if i == 0 && c.file != "" {
 			read = c.ca
 		}
