@@ -15,6 +15,7 @@ import (
 
 	"github.com/satchel-airgap/satchel/bundle"
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/check"
+	"github.com/satchel-airgap/satchel/cmd/satchel/internal/durable"
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/outdir"
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/receipt"
 	"github.com/satchel-airgap/satchel/manifests"
@@ -200,7 +201,7 @@ func (o checkOptions) site(a *app, job *check.Options) (err error) {
 		return err
 	}
 	for _, file := range o.policies {
-		data, err := os.ReadFile(file)
+		data, err := durable.Read(file, durable.MaxGiven)
 		if err != nil {
 			return usage(fmt.Errorf("read signature policies: %w", err), "name a file with ClusterImagePolicy or ImagePolicy objects (--image-policies FILE)")
 		}

@@ -3,12 +3,12 @@ package main
 import (
 	"errors"
 	"fmt"
-	"os"
 
 	"github.com/spf13/pflag"
 
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/check"
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/clusters"
+	"github.com/satchel-airgap/satchel/cmd/satchel/internal/durable"
 	"github.com/satchel-airgap/satchel/manifests"
 	"github.com/satchel-airgap/satchel/oci"
 	"github.com/satchel-airgap/satchel/oci/text"
@@ -52,7 +52,7 @@ func (x auditFlags) into(job *check.Options, registries string) (err error) {
 		job.Audit.Target = &v
 	}
 	if registries != "" {
-		if job.Audit.Registries, err = os.ReadFile(registries); err != nil {
+		if job.Audit.Registries, err = durable.Read(registries, durable.MaxGiven); err != nil {
 			return usage(fmt.Errorf("read the registries.conf of a node: %w", err), "name a copy of the node's file (oc debug node/NODE -- chroot /host cat /etc/containers/registries.conf)")
 		}
 		if err := manifests.CheckNodeRegistries(job.Audit.Registries); err != nil {
@@ -87,7 +87,7 @@ func (x auditFlags) node(job *check.Options) (err error) {
 	if x.kubelet == "" {
 		return nil
 	}
-	data, err := os.ReadFile(x.kubelet)
+	data, err := durable.Read(x.kubelet, durable.MaxGiven)
 	if err != nil {
 		return usage(fmt.Errorf("read the pull secret of a node: %w", err), "name a copy of the node's file (oc debug node/NODE -- chroot /host cat /var/lib/kubelet/config.json)")
 	}

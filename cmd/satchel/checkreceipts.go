@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/check"
+	"github.com/satchel-airgap/satchel/cmd/satchel/internal/durable"
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/receipt"
 	"github.com/satchel-airgap/satchel/manifests"
 	"github.com/satchel-airgap/satchel/oci"
@@ -159,7 +160,7 @@ func (o checkOptions) authoritiesWith(h *manifests.Handover, registry string) (n
 		return "", nil
 	}
 	if o.registry.caFile != "" {
-		own, err := os.ReadFile(o.registry.caFile)
+		own, err := durable.Read(o.registry.caFile, durable.MaxGiven)
 		if err != nil {
 			return "", usage(fmt.Errorf("read certificate authorities: %w", err), "name a file in PEM (--ca-file FILE)")
 		}

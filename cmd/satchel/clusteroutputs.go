@@ -4,8 +4,8 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"os"
 
+	"github.com/satchel-airgap/satchel/cmd/satchel/internal/durable"
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/outdir"
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/unpack"
 	"github.com/satchel-airgap/satchel/manifests"
@@ -66,10 +66,13 @@ func (s siteFlags) outputs(a *app, job *unpack.Options) error {
 	return nil
 }
 
+// maxPresent bounds a file of present objects, in bytes; an API server takes a few MiB of each.
+const maxPresent = 32 << 20
+
 // over is a cluster with what the files of present objects say, whatever else is known of it.
 func (s siteFlags) over(c *manifests.Cluster) (*manifests.Cluster, error) {
 	for file, kinds := range s.present() {
-		data, err := os.ReadFile(file)
+		data, err := durable.Read(file, maxPresent)
 		if err != nil {
 			return nil, usage(fmt.Errorf("read %s: %w", text.Printable(file), err), "")
 		}

@@ -3,9 +3,9 @@ package main
 import (
 	"errors"
 	"fmt"
-	"io"
 	"os"
 
+	"github.com/satchel-airgap/satchel/cmd/satchel/internal/durable"
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/renderer"
 	"github.com/satchel-airgap/satchel/manifests"
 )
@@ -13,9 +13,9 @@ import (
 // readConfig reads a file, or standard input for "-".
 func readConfig(name string) ([]byte, error) {
 	if name == "-" {
-		return io.ReadAll(os.Stdin)
+		return durable.ReadFrom(os.Stdin, durable.MaxGiven)
 	}
-	return os.ReadFile(name)
+	return durable.Read(name, durable.MaxGiven)
 }
 
 // loadSet reads the configuration that command carries out.

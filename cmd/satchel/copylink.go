@@ -11,6 +11,7 @@ import (
 
 	"github.com/satchel-airgap/satchel/bundle"
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/copying"
+	"github.com/satchel-airgap/satchel/cmd/satchel/internal/durable"
 	"github.com/satchel-airgap/satchel/oci/text"
 )
 
@@ -27,7 +28,7 @@ func (l linkFlags) list() (list *bundle.LinkList, err error) {
 	}
 	typed := l.only
 	if _, err := os.Stat(l.only); err == nil || !strings.ContainsAny(l.only, " \t") { // a long list is no name that a system takes
-		body, err := os.ReadFile(l.only)
+		body, err := durable.Read(l.only, durable.MaxGiven)
 		if errors.Is(err, fs.ErrNotExist) {
 			if parsed, perr := bundle.ParseLinkList(typed); perr == nil { // the one word that asks for the manifest
 				return &parsed, nil

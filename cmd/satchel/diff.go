@@ -4,13 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 
 	"github.com/spf13/cobra"
 
 	"github.com/satchel-airgap/satchel/bundle"
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/baseline"
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/changes"
+	"github.com/satchel-airgap/satchel/cmd/satchel/internal/durable"
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/receipt"
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/unpack"
 	"github.com/satchel-airgap/satchel/oci"
@@ -126,7 +126,7 @@ func (o diffOptions) compare(ctx context.Context, a *app, args []string) (c *cha
 
 // readReceipt reads a receipt that stands in a file.
 func readReceipt(file string) (*receipt.Receipt, error) {
-	body, err := os.ReadFile(file)
+	body, err := durable.Read(file, receipt.MaxSize)
 	if err != nil {
 		return nil, usage(fmt.Errorf("read the receipt: %w", err), "unpack writes it into its output directory, as "+receipt.File)
 	}

@@ -271,7 +271,11 @@ func printFiles(w io.Writer, r *manifestsReport) error {
 			if path.Ext(f.Name) != ".yaml" {
 				line = "#   " + line
 			}
-			p.printf("%s", strings.TrimSuffix(line, "\n")+"\n")
+			line = strings.TrimSuffix(line, "\n")
+			if strings.ContainsFunc(line, func(r rune) bool { return isHidden(r) && r != '\t' }) {
+				line = text.Printable(line) // as JSON, the report has the same bytes as the bundle
+			}
+			p.printf("%s\n", line)
 		}
 	}
 	return p.err

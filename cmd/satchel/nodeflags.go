@@ -5,11 +5,11 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
-	"os"
 	"strings"
 
 	"github.com/spf13/pflag"
 
+	"github.com/satchel-airgap/satchel/cmd/satchel/internal/durable"
 	"github.com/satchel-airgap/satchel/manifests"
 	"github.com/satchel-airgap/satchel/oci"
 )
@@ -59,7 +59,7 @@ func (n nodeFlags) read(site *manifests.Site) error {
 	if n.authfile == "" {
 		return nil
 	}
-	data, err := os.ReadFile(n.authfile)
+	data, err := durable.Read(n.authfile, durable.MaxGiven)
 	if err == nil {
 		site.NodeSecret, err = manifests.ParsePullSecret(n.authfile, data)
 	}

@@ -101,7 +101,7 @@ func readPullSecret(file, what, flag string) (*manifests.PullSecret, error) {
 	if flag != "" {
 		return readSite(file, flag, what, manifests.ParsePresentPullSecret)
 	}
-	data, err := os.ReadFile(file)
+	data, err := durable.Read(file, durable.MaxGiven)
 	if err != nil {
 		return nil, usage(fmt.Errorf("read %s: %w", what, err), "name the file that oc wrote")
 	}
@@ -130,7 +130,7 @@ func (o pullSecretOptions) write(a *app, file string) (err error) {
 	to, changes := now.Edit(edit)
 	body := to.JSON()
 	for _, written := range []string{file, o.restore} { // the same content in the same bytes changes nothing in the cluster
-		if data, err := os.ReadFile(written); written != "" && err == nil && sameJSON(data, body) {
+		if data, err := durable.Read(written, durable.MaxGiven); written != "" && err == nil && sameJSON(data, body) {
 			body = data
 			break
 		}

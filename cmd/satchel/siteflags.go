@@ -3,11 +3,11 @@ package main
 import (
 	"errors"
 	"fmt"
-	"os"
 	"strings"
 
 	"github.com/spf13/pflag"
 
+	"github.com/satchel-airgap/satchel/cmd/satchel/internal/durable"
 	"github.com/satchel-airgap/satchel/manifests"
 )
 
@@ -89,7 +89,7 @@ func readSite[T any](file, flag, what string, parse func(string, []byte) (*T, er
 	if file == "" {
 		return nil, nil
 	}
-	data, err := os.ReadFile(file)
+	data, err := durable.Read(file, durable.MaxGiven)
 	if err != nil {
 		return nil, usage(fmt.Errorf("read %s: %w", what, err), fmt.Sprintf("name the file that oc wrote (--%s FILE)", flag))
 	}

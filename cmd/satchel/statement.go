@@ -114,7 +114,7 @@ func (a *app) beginStatement(ctx context.Context, f statementFlags, trust trustF
 // trustFiles names the files of a flag by what is in them.
 func trustFiles(flag string, names []string) (list []trustFile, err error) {
 	for _, name := range names {
-		body, err := os.ReadFile(name)
+		body, err := durable.Read(name, durable.MaxGiven)
 		if err != nil {
 			return nil, usage(fmt.Errorf("%s: %w", flag, err), "")
 		}

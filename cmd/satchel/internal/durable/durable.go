@@ -1,4 +1,4 @@
-// Package durable writes small files that survive a crash.
+// Package durable writes small files that survive a crash, and reads small files of any origin.
 package durable
 
 import (

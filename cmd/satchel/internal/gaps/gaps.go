@@ -6,15 +6,18 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 
 	"github.com/opencontainers/go-digest"
 
+	"github.com/satchel-airgap/satchel/cmd/satchel/internal/durable"
 	"github.com/satchel-airgap/satchel/manifests"
 	"github.com/satchel-airgap/satchel/oci"
 )
+
+// maxList bounds the bytes of a list: one for every image of a large set has 15 MiB.
+const maxList = 32 << 20
 
 // version is that of the format.
 const version = "gaps/1"
@@ -53,7 +56,7 @@ func Read(file string) (*List, error) {
 }
 
 func read(file string) (*List, error) {
-	body, err := os.ReadFile(file)
+	body, err := durable.Read(file, maxList)
 	if err != nil {
 		return nil, err
 	}

@@ -10,6 +10,7 @@ import (
 	"slices"
 
 	"github.com/satchel-airgap/satchel/bundle"
+	"github.com/satchel-airgap/satchel/cmd/satchel/internal/durable"
 	"github.com/satchel-airgap/satchel/oci"
 )
 
@@ -143,7 +144,7 @@ func Read(state, name string) (*Ledger, error) {
 	}
 	var body []byte
 	if err == nil {
-		body, err = os.ReadFile(path)
+		body, err = durable.Read(path, maxFile)
 	}
 	if err != nil {
 		return nil, failed("read the ledger", path, err)

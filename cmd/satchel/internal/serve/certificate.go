@@ -136,7 +136,7 @@ func (o *Own) without(names []string) (list []string) {
 // forClients puts the certificate into dir once more, as clients of this host look for it.
 func (o *Own) forClients(dir string) {
 	file := filepath.Join(dir, caFile)
-	body, err := os.ReadFile(file)
+	body, err := durable.Read(file, durable.MaxGiven)
 	if err != nil || !bytes.Equal(body, o.PEM) {
 		err = WriteCA(file, o.PEM)
 	}
@@ -147,7 +147,7 @@ func (o *Own) forClients(dir string) {
 
 // readOwn reads a certificate with its key; nil if there is none that can be read.
 func readOwn(file string) (*Own, error) {
-	body, err := os.ReadFile(file)
+	body, err := durable.Read(file, durable.MaxGiven)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, nil
 	}
@@ -231,7 +231,7 @@ func Fingerprint(cert tls.Certificate) string {
 // WriteCA writes a certificate for clients. It replaces no file but one that it wrote: a list of a
 // site's authorities, or a certificate with its key, would be lost.
 func WriteCA(file string, body []byte) error {
-	old, err := os.ReadFile(file)
+	old, err := durable.Read(file, durable.MaxGiven)
 	switch {
 	case errors.Is(err, os.ErrNotExist):
 	case err != nil:
