@@ -151,7 +151,7 @@ func newID() (string, error) {
 func newWriter(jnl *journal.Journal, st *journal.State, job Job) (*Writer, error) {
 	w := &Writer{
 		jnl: jnl, begin: st.Begin, number: st.Number, parity: job.Parity, signers: job.Signers, version: job.Version, maxAge: maxAge,
-		closing: make(chan *lane, 1), on: st.Begin.Places(),
+		closing: make(chan *lane, 1), broken: make(chan struct{}), on: st.Begin.Places(),
 		held: map[digest.Digest]*lane{}, busy: map[digest.Digest]chan struct{}{}, done: map[digest.Digest]int64{}, cut: map[digest.Digest]bool{},
 		segments: st.Segments, next: st.Next, sessions: st.Sessions, command: job.Command,
 	}

@@ -43,6 +43,7 @@ type Writer struct {
 	segments map[int][]journal.Segment
 	sessions map[int]journal.Session // where each drive was last
 	err      error                   // what broke the writer
+	broken   chan struct{}           // closed then
 
 	number  journal.Number // its sequence is 0 as long as the bundle has none
 	signers []*Signer      // who sign the seals
@@ -287,6 +288,10 @@ func (w *Writer) take(ctx context.Context, d oci.Descriptor, closing bool) (*lan
 	select {
 	case l := <-from:
 		return l, nil
+	case <-w.broken: // the lanes may wait for blobs that cannot be written any more
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		return nil, &stoppedError{w.err}
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
@@ -340,6 +345,7 @@ func (w *Writer) breakdown(err error) {
 	defer w.mu.Unlock()
 	if w.err == nil {
 		w.err = err
+		close(w.broken)
 	}
 }
 
