@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -141,5 +142,46 @@ func TestStatementInTheWay(t *testing.T) {
 	}
 	if !bytes.Equal(readFile(t, seal), before) {
 		t.Error("the seal has changed")
+	}
+}
+
+// TestEnvelopeByOpenSSL runs the lines of docs/signatures.md that check an envelope.
+func TestEnvelopeByOpenSSL(t *testing.T) {
+	t.Parallel()
+	if _, err := exec.LookPath("openssl"); err != nil {
+		t.Skip("openssl is not installed")
+	}
+	w := newWorld(t)
+	key := keystest.SSHKey(t, "ed25519", "")
+	for name, body := range map[string]string{"gate.key": string(readFile(t, key)), "gate.key.pub": keystest.Public(t, key) + "\n"} {
+		if err := os.WriteFile(filepath.Join(w.dir, name), []byte(body), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.CopyFS(filepath.Join(w.dir, "b"), os.DirFS("../../testdata/vectors/4baf0f7/signed/bundle")); err != nil {
+		t.Fatal(err)
+	}
+	w.run("verify", "--statement", filepath.Join(w.dir, "gate.json"), "--sign-key", filepath.Join(w.dir, "gate.key"), filepath.Join(w.dir, "b")).want(exitOK)
+	var lines string
+	for i, block := range strings.Split(string(readFile(t, "../../docs/signatures.md")), "```\n") {
+		if i%2 == 1 && strings.Contains(block, "openssl pkeyutl") {
+			lines = block
+		}
+	}
+	check := func() (string, error) {
+		cmd := proctest.Command(t, "bash", "-ec", lines)
+		cmd.Dir = w.dir
+		out, err := cmd.CombinedOutput()
+		return string(out), err
+	}
+	if out, err := check(); err != nil || !strings.Contains(out, "Verified Successfully") {
+		t.Errorf("%v: %s", err, out)
+	}
+	other := keystest.Public(t, keystest.SSHKey(t, "ed25519", ""))
+	if err := os.WriteFile(filepath.Join(w.dir, "gate.key.pub"), []byte(other+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := check(); err == nil {
+		t.Errorf("another key: %s", out)
 	}
 }
