@@ -17,7 +17,7 @@ import (
 func (a *app) endLine(cmd *cobra.Command, id string) string {
 	reach := []string{
 		"to", "max-nested-paths", "layout", "trust", "revoked", "sign-key", "authfile", "dest-authfile", "tls-verify", "dest-tls-verify",
-		"cert-dir", "dest-cert-dir", "ca-file", "registries-conf", "retry-times", "retry-delay",
+		"cert-dir", "dest-cert-dir", "ca-file", "registries-conf", "retry-times", "retry-delay", noDefault,
 	}
 	words := typedFlags(cmd.Flags(), a.args, func(name string) bool { return slices.Contains(reach, name) })
 	for _, f := range a.fromSite { // the site has set it for this command alone

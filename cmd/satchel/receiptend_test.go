@@ -36,6 +36,9 @@ func TestEndIntent(t *testing.T) {
 		t.Fatal(r.stderr)
 	}
 	mirror.Answer = nil
+	if said := w.run("receipt", "--to", mirror.Host, "--tls-verify=false", "--no-default=all").want(exitOK).stdout; !strings.Contains(said, " --no-default all --end-intent ") {
+		t.Errorf("what was typed is not kept: %s", said)
+	}
 	list := w.run("receipt", "--to", mirror.Host, "--tls-verify=false").want(exitOK).stdout
 	_, id, found := strings.Cut(strings.TrimSpace(list), "--end-intent ")
 	if !found {
